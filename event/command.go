@@ -1,0 +1,78 @@
+package event
+
+import (
+	"slices"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Command is one request as consensus carries it: exactly one operation is set. It is complete (ids are
+// made, names checked), so that evaluating it needs nothing but the state of its keys.
+type Command struct {
+	Append       *Append // RequestID and all event IDs are set
+	Hash         Hash    // of the append as its client sent it
+	Claim        *Claim
+	Ack          *Ack
+	PutSnapshot  *Snapshot
+	DropSnapshot *SnapshotName
+}
+
+// Hash tells two requests with one id apart.
+type Hash [16]byte
+
+// Claim makes Worker the current worker of a subscriber.
+type Claim struct {
+	Key    string
+	Worker ulid.ULID
+}
+
+// Ack moves the cursor of a subscriber.
+type Ack struct {
+	Key      string
+	Worker   ulid.ULID
+	Position Position
+	Lag      uint64
+}
+
+// SnapshotName names a snapshot.
+type SnapshotName struct {
+	Stream Stream
+	Name   string
+}
+
+// Subscriber is the state of a named subscriber.
+type Subscriber struct {
+	Key    string
+	Worker ulid.ULID
+	Cursor Position
+	Lag    uint64
+}
+
+// Keys returns everything that evaluating c may look at or change, as consensus keys: sorted, unique text.
+// Two commands that share none may be evaluated in either order.
+func (c Command) Keys() []string {
+	var keys []string
+	switch {
+	case c.Append != nil:
+		keys = append(keys, "c"+c.Append.RequestID)
+		for _, condition := range c.Append.Conditions {
+			keys = append(keys, "s"+string(condition.Stream))
+		}
+		for i := range c.Append.Events {
+			keys = append(keys, "s"+string(c.Append.Events[i].Stream), "e"+c.Append.Events[i].ID.String())
+		}
+	case c.Claim != nil:
+		keys = append(keys, "u"+c.Claim.Key)
+	case c.Ack != nil:
+		keys = append(keys, "u"+c.Ack.Key)
+	case c.PutSnapshot != nil:
+		keys = append(keys, snapshotKey(c.PutSnapshot.Stream, c.PutSnapshot.Name))
+	case c.DropSnapshot != nil:
+		keys = append(keys, snapshotKey(c.DropSnapshot.Stream, c.DropSnapshot.Name))
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// snapshotKey joins with a byte that no stream may hold, so that no two names make one key.
+func snapshotKey(stream Stream, name string) string { return "p" + string(stream) + "\x1f" + name }
