@@ -20,6 +20,10 @@ type FenceCommit struct {
 	Deps Deps
 }
 
+// FenceFetch asks a replica whose watermark is higher for a FenceCommit that leads from the sender's
+// watermark, as in the Header, up to the time in the Message's TxnID or as far as the replica can.
+type FenceFetch struct{}
+
 // ReadDeps asks which writes a linearizable read of Keys must see. Nothing is recorded.
 type ReadDeps struct {
 	Keys Keys
@@ -30,7 +34,19 @@ type ReadDepsOK struct {
 	Deps Deps
 }
 
+// Ping asks for a Pong. Sent only to nodes that are suspected.
+type Ping struct{}
+
+// Pong says that its sender is alive, and that no timestamp of it at or above HLCLimit was ever used. A node's
+// Pong to itself tells it that its clock reservation is durable.
+type Pong struct {
+	HLCLimit uint64
+}
+
 func (FenceCollect) isBody() {}
+func (FenceFetch) isBody()   {}
+func (Ping) isBody()         {}
+func (Pong) isBody()         {}
 func (FenceAccept) isBody()  {}
 func (FenceOK) isBody()      {}
 func (FenceCommit) isBody()  {}
