@@ -1,0 +1,102 @@
+package accord
+
+import (
+	"fmt"
+	"slices"
+
+	"natsaccord/accord/quorum"
+)
+
+// Units of the core's times, which are microseconds since the Unix epoch and spans of microseconds.
+const (
+	Millisecond uint64 = 1000
+	Second      uint64 = 1000 * Millisecond
+)
+
+// Config describes a Machine. Self and Nodes are required; elsewhere zero means the default.
+type Config struct {
+	Self  NodeID   // this replica
+	Nodes []NodeID // all replicas, sorted, this one included; 1 to 63
+	Seed  uint64   // for jitter
+
+	// FastQuorum is how many fast votes decide in one round. Default and, so far, the only choice: so many
+	// that the votes of any recovery quorum tell whether the fast path was taken (mode VS, docs/protocol.md
+	// §0.1): all nodes of an odd number.
+	FastQuorum int
+
+	MaxSkew      uint64 // a TxnID further ahead of this node's clock is refused; default 1 s
+	HLCReserve   uint64 // how far the clock is reserved ahead; below MaxSkew; default 500 ms
+	RetryAfter   uint64 // first retransmission; doubles up to RetryMax; default 50 ms
+	RetryMax     uint64 // default 1 s
+	FastWaitMin  uint64 // wait at least so long for a fast quorum once a slow one has answered; default 3 ms
+	FastWaitMax  uint64 // and at most so long; default 100 ms
+	SuspectAfter uint64 // a node that owes an answer for so long is suspected; default 1 s
+	FetchAfter   uint64 // ask for an unknown dependency after; default 30 ms
+	RecoverAfter uint64 // look after an undecided transaction after; default 500 ms
+	Stagger      uint64 // added per rank, so that nodes do not all recover at once; default 150 ms
+	BackoffMax   uint64 // largest pause between attempts to recover one transaction; default 5 s
+	ExpireAfter  uint64 // a transaction first heard of so late is rejected; default 30 s
+	FenceEvery   uint64 // between fences while there is something to fence; default 30 ms
+	FenceDelay   uint64 // a fence is at least so far in the past; default 20 ms
+	RecoverMax   int    // recoveries at a time; default 64
+	UnackedMax   int    // decisions kept for resending to one node; default 16,384
+
+	Mutation Mutation // planted bugs, for tests only
+}
+
+// Mutation is a set of planted bugs. The simulator must find each of them; nothing else may set any.
+type Mutation uint64
+
+func (c Config) withDefaults() Config {
+	defaults := []struct {
+		field *uint64
+		value uint64
+	}{
+		{&c.MaxSkew, Second},
+		{&c.HLCReserve, 500 * Millisecond},
+		{&c.RetryAfter, 50 * Millisecond},
+		{&c.RetryMax, Second},
+		{&c.FastWaitMin, 3 * Millisecond},
+		{&c.FastWaitMax, 100 * Millisecond},
+		{&c.SuspectAfter, Second},
+		{&c.FetchAfter, 30 * Millisecond},
+		{&c.RecoverAfter, 500 * Millisecond},
+		{&c.Stagger, 150 * Millisecond},
+		{&c.BackoffMax, 5 * Second},
+		{&c.ExpireAfter, 30 * Second},
+		{&c.FenceEvery, 30 * Millisecond},
+		{&c.FenceDelay, 20 * Millisecond},
+	}
+	for _, d := range defaults {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if c.FastQuorum == 0 {
+		c.FastQuorum = quorum.Fast(len(c.Nodes))
+	}
+	if c.RecoverMax == 0 {
+		c.RecoverMax = 64
+	}
+	if c.UnackedMax == 0 {
+		c.UnackedMax = 16384
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	n := len(c.Nodes)
+	switch {
+	case n < 1 || n > 63:
+		return fmt.Errorf("accord: Config.Nodes has %d nodes, want 1 to 63", n)
+	case !slices.IsSorted(c.Nodes) || len(slices.Compact(slices.Clone(c.Nodes))) != n || c.Nodes[0] == 0:
+		return fmt.Errorf("accord: Config.Nodes is %v, want sorted distinct ids above 0", c.Nodes)
+	case !slices.Contains(c.Nodes, c.Self):
+		return fmt.Errorf("accord: Config.Self %d is not among Config.Nodes %v", c.Self, c.Nodes)
+	case c.FastQuorum < quorum.Fast(n) || c.FastQuorum > n:
+		return fmt.Errorf("accord: Config.FastQuorum is %d, want %d to %d", c.FastQuorum, quorum.Fast(n), n)
+	case c.HLCReserve >= c.MaxSkew:
+		return fmt.Errorf("accord: Config.HLCReserve is %d, want below MaxSkew %d: a restarted node starts that far ahead", c.HLCReserve, c.MaxSkew)
+	}
+	return nil
+}

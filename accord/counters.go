@@ -1,0 +1,28 @@
+package accord
+
+// Counters count what a Machine has done since it was made.
+type Counters struct {
+	Submitted, Applied                        uint64 // transactions
+	Fast, Slow, Recovered, Invalidated        uint64 // decisions made here, by path
+	Accepts                                   uint64 // Accept rounds
+	Preempted, Recoveries, Inquiries          uint64 // attempts lost to others, attempts on behalf of others
+	Fences, Watermarks, FenceFetches, Forgets uint64
+	Sent, Resent                              uint64 // messages to others, and rounds of those sent again
+	Late, Doubled                             uint64 // answers that came too late or twice
+	Strangers, ClockSkews, Refused, Unspread  uint64 // what was not believed or not done
+}
+
+// Counters returns what the Machine has counted.
+func (m *Machine) Counters() Counters { return m.counters }
+
+// Map returns the counters by name, for status pages and metrics.
+func (c Counters) Map() map[string]uint64 {
+	return map[string]uint64{
+		"submitted": c.Submitted, "applied": c.Applied,
+		"fast": c.Fast, "slow": c.Slow, "recovered": c.Recovered, "invalidated": c.Invalidated,
+		"accepts": c.Accepts, "preempted": c.Preempted, "recoveries": c.Recoveries, "inquiries": c.Inquiries,
+		"fences": c.Fences, "watermarks": c.Watermarks, "fence_fetches": c.FenceFetches, "forgets": c.Forgets,
+		"messages_sent": c.Sent, "resent": c.Resent, "late": c.Late, "doubled": c.Doubled,
+		"strangers": c.Strangers, "clock_skews": c.ClockSkews, "refused": c.Refused, "unspread": c.Unspread,
+	}
+}

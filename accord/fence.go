@@ -1,0 +1,313 @@
+package accord
+
+import "slices"
+
+// fencing moves the watermark: a fence is a point in time below which no vote is given any more once a slow
+// quorum has seen it, so that all that executes before it can be named. docs/protocol.md §7.3.
+type fencing struct {
+	boot    uint64    // no fence of this node before its start is above it
+	current *fence    // being collected here
+	issued  Timestamp // last fence of this node
+
+	pending  []pendingFence // committed, not complete here; by time
+	changed  bool           // something was applied or invalidated since pending was looked at
+	moved    uint64         // when a FenceCommit was last heard of
+	ticking  bool
+	asked    uint64    // when a FenceFetch was last sent
+	lagSince uint64    // since when something here waits for a higher watermark; zero: nothing does
+	forgot   Timestamp // everything kept is above it
+}
+
+// fence is one fence on its way.
+type fence struct {
+	id       TxnID
+	answered nodeSet
+	deps     Deps
+	sent     uint64
+}
+
+// pendingFence is a fence whose deps are not all applied here.
+type pendingFence struct {
+	at   Timestamp
+	deps Deps
+	next int // deps.IDs before it are settled
+}
+
+const (
+	pendingMax    = 16    // fences waited for at a time; a lost one is covered by the next
+	fenceFetchMax = 10000 // transactions named in one answer to a FenceFetch
+	takeover      = 4     // a node issues fences if those before it have not for so many intervals each
+)
+
+// watchFences starts fencing if there is anything to fence.
+func (m *Machine) watchFences() {
+	f := &m.fences
+	if f.ticking || len(m.index.live) == 0 && f.lagSince == 0 {
+		return
+	}
+	f.ticking = true
+	m.wake(m.now+m.cfg.FenceEvery, timerFence, TxnID{})
+}
+
+// tickFence issues a fence if it is this node's turn, and asks for what it missed.
+func (m *Machine) tickFence() {
+	f := &m.fences
+	f.ticking = false
+	if f.current != nil && m.now > f.current.sent+m.cfg.SuspectAfter {
+		f.current = nil // nobody misses it
+	}
+	if f.current == nil && len(m.index.live) > 0 && m.myTurn() {
+		m.issueFence()
+	}
+	m.fetchFence()
+	m.watchFences()
+}
+
+// myTurn tells whether the nodes that come first have let their turn pass.
+func (m *Machine) myTurn() bool {
+	before := uint64(0)
+	for i := range m.peers {
+		p := &m.peers[i]
+		if p.node == m.cfg.Self {
+			break
+		}
+		if !m.suspects(p) {
+			before++
+		}
+	}
+	return m.now >= m.fences.moved+before*takeover*m.cfg.FenceEvery
+}
+
+// issueFence asks all nodes to close the past. The fence lies so far back that what is in flight is not
+// pushed off the fast path.
+func (m *Machine) issueFence() {
+	f := &m.fences
+	delay := m.cfg.FenceDelay
+	for i := range m.peers {
+		delay = max(delay, min(2*m.patience(&m.peers[i]), 10*m.cfg.FenceDelay))
+	}
+	at := m.timestamp(KindFence)
+	at.HLC -= min(at.HLC, delay)
+	if at.HLC <= f.boot || !at.After(f.issued) || !at.After(m.scalars.Watermark) {
+		return
+	}
+	m.counters.Fences++
+	f.issued = at
+	f.current = &fence{id: TxnID{at}, sent: m.now}
+	for i := range m.peers {
+		p := &m.peers[i]
+		if p.node == m.cfg.Self {
+			m.send(p.node, TxnID{at}, FenceCollect{})
+			continue
+		}
+		m.expect(p)
+		m.owe(p.node, TxnID{at}, FenceCollect{})
+	}
+}
+
+// onFenceCollect lets no later vote be below the fence, and names what is.
+func (m *Machine) onFenceCollect(from NodeID, id TxnID) {
+	if from != id.Node || id.Kind != KindFence && id.Kind != KindFenceX || id.HLC > m.now+m.cfg.MaxSkew {
+		m.counters.Refused++
+		return
+	}
+	if id.After(m.scalars.ConflictFloor) && !m.mutated(MutateNoFloor) {
+		m.scalars.ConflictFloor = id.Timestamp
+		m.scribble = true
+	}
+	m.owe(from, id, FenceOK{Round: 1, Deps: m.index.all(id.Timestamp, m.scalars.Watermark)})
+}
+
+// onFenceOK collects what a slow quorum names, and tells everybody.
+func (m *Machine) onFenceOK(from NodeID, id TxnID, ok FenceOK) {
+	f := m.fences.current
+	if f == nil || f.id != id || ok.Round != 1 || f.answered.has(m.rank(from)) {
+		m.counters.Late++
+		return
+	}
+	f.answered.add(m.rank(from))
+	f.deps = f.deps.Union(ok.Deps)
+	if f.answered.len() < m.slow {
+		return
+	}
+	m.fences.current = nil
+	for i := range m.peers {
+		m.send(m.peers[i].node, id, FenceCommit{Deps: f.deps})
+	}
+}
+
+// onFenceCommit waits for what the fence names.
+func (m *Machine) onFenceCommit(id TxnID, msg FenceCommit) {
+	f := &m.fences
+	f.moved = m.now
+	if !id.After(m.scalars.Watermark) {
+		return
+	}
+	i, known := slices.BinarySearchFunc(f.pending, id.Timestamp, func(p pendingFence, t Timestamp) int { return p.at.Compare(t) })
+	if known {
+		return
+	}
+	f.pending = slices.Insert(f.pending, i, pendingFence{at: id.Timestamp, deps: msg.Deps})
+	if len(f.pending) > pendingMax {
+		f.pending = slices.Delete(f.pending, 1, 2) // neither the first to complete nor the newest
+	}
+	for _, dep := range msg.Deps.IDs {
+		m.need(dep)
+	}
+	f.changed = true
+	m.checkFences()
+}
+
+// need makes sure that the outcome of a transaction gets known here.
+func (m *Machine) need(id TxnID) {
+	if _, forgotten := m.tombstones[id]; !forgotten && !id.Before(m.scalars.RedundantBefore) {
+		m.block(m.command(id))
+	}
+}
+
+// checkFences moves the watermark to the last pending fence that is complete.
+func (m *Machine) checkFences() {
+	f := &m.fences
+	if !f.changed {
+		return
+	}
+	f.changed = false
+	for i := 0; i < len(f.pending); i++ {
+		if p := &f.pending[i]; m.complete(p) {
+			at := p.at
+			f.pending = slices.Delete(f.pending, 0, i+1)
+			m.moveWatermark(at)
+			i = -1
+		}
+	}
+}
+
+// complete tells whether everything that executes before the fence is applied here.
+func (m *Machine) complete(p *pendingFence) bool {
+	if m.mutated(MutateEarlyWatermark) {
+		return true
+	}
+	if m.scalars.Watermark.Before(p.deps.Floor) {
+		m.lag(p.deps.Floor)
+		return false
+	}
+	for ; p.next < len(p.deps.IDs); p.next++ {
+		if !m.settled(p.deps.IDs[p.next], p.at) {
+			return false
+		}
+	}
+	return true
+}
+
+// settled tells whether a transaction is applied here, or never executes before a time.
+func (m *Machine) settled(id TxnID, before Timestamp) bool {
+	if _, forgotten := m.tombstones[id]; forgotten || id.Before(m.scalars.RedundantBefore) {
+		return true
+	}
+	c := m.commands[id]
+	if c == nil {
+		return false
+	}
+	switch c.rec.Status {
+	case StatusInvalidated, StatusApplied:
+		return true
+	case StatusStable:
+		return c.rec.ExecuteAt.After(before)
+	}
+	return false
+}
+
+// moveWatermark notes that everything up to a time is applied here. docs/protocol.md §7.4.
+func (m *Machine) moveWatermark(to Timestamp) {
+	m.counters.Watermarks++
+	m.scalars.Watermark = to
+	m.scalars.ConflictFloor = maxTimestamp(m.scalars.ConflictFloor, to)
+	m.scribble = true
+	m.fences.lagSince = 0
+	m.retire()
+	m.releaseFloors()
+	m.checkReads()
+}
+
+// lag notes that something here waits for a watermark.
+func (m *Machine) lag(Timestamp) {
+	if m.fences.lagSince == 0 {
+		m.fences.lagSince = m.now
+	}
+	m.watchFences()
+}
+
+// fetchFence asks a node that is further on for the way to the lowest watermark that is waited for here. That
+// one first: what a higher one names may itself wait for it.
+func (m *Machine) fetchFence() {
+	f := &m.fences
+	target := m.wanted()
+	if target.IsZero() {
+		f.lagSince = 0
+		return
+	}
+	if f.lagSince == 0 {
+		f.lagSince = m.now
+	}
+	if m.now < f.lagSince+2*m.cfg.FenceEvery || m.now < f.asked+m.cfg.RetryAfter {
+		return
+	}
+	for i := range m.peers {
+		// Start with another node each time.
+		p := &m.peers[(i+int(m.counters.FenceFetches))%len(m.peers)]
+		if p.node != m.cfg.Self && !p.watermark.Before(target) && !m.suspects(p) {
+			f.asked = m.now
+			m.counters.FenceFetches++
+			m.expect(p)
+			m.send(p.node, TxnID{target}, FenceFetch{})
+			return
+		}
+	}
+}
+
+// wanted returns the lowest watermark something here waits for, zero if nothing does.
+func (m *Machine) wanted() Timestamp {
+	var lowest Timestamp
+	consider := func(t Timestamp) {
+		if t.After(m.scalars.Watermark) && (lowest.IsZero() || t.Before(lowest)) {
+			lowest = t
+		}
+	}
+	if len(m.exec.floors) > 0 {
+		consider(m.exec.floors[0].rec.Deps.Floor)
+	}
+	for i := range m.fences.pending {
+		consider(m.fences.pending[i].deps.Floor)
+	}
+	return lowest
+}
+
+// onFenceFetch names all that executed between the asker's watermark and the one it wants. Any time up to this
+// node's watermark serves as a fence: what executes before it is known here for ever.
+func (m *Machine) onFenceFetch(from NodeID, id TxnID) {
+	low := m.peers[m.rank(from)].watermark
+	high := id.Timestamp
+	if high.After(m.scalars.Watermark) {
+		high = m.scalars.Watermark
+	}
+	find := func(t Timestamp) int {
+		i, found := slices.BinarySearchFunc(m.history, t, func(a applied, t Timestamp) int { return a.executeAt.Compare(t) })
+		if found {
+			i++
+		}
+		return i
+	}
+	i, j := find(low), find(high)
+	if i >= j && !high.After(low) {
+		return
+	}
+	if j > i+fenceFetchMax {
+		j = i + fenceFetchMax
+		high = m.history[j-1].executeAt
+	}
+	ids := make([]TxnID, 0, max(0, j-i))
+	for _, a := range m.history[i:max(i, j)] {
+		ids = append(ids, a.id)
+	}
+	m.owe(from, TxnID{high}, FenceCommit{Deps: NewDeps(low, ids)})
+}

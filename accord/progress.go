@@ -1,0 +1,156 @@
+package accord
+
+// inquiry is one round of Fetches about a transaction that is undecided here. docs/protocol.md §5.1.
+type inquiry struct {
+	answered nodeSet
+	txn      *Txn // the body, once somebody has told it
+	busy     bool // somebody is on it, or was very recently
+	until    uint64
+}
+
+// attend looks after an undecided transaction in a while: ask the others, then recover it. The nodes take
+// turns, its own coordinator first.
+func (m *Machine) attend(c *command, after uint64) {
+	stagger := m.cfg.Stagger
+	if i := m.rank(c.rec.ID.Node); c.blocking || i < 0 || m.suspects(&m.peers[i]) {
+		after, stagger = min(after, m.cfg.RecoverAfter/5), stagger/3
+	}
+	turn := uint64(m.rank(m.cfg.Self)-m.rank(c.rec.ID.Node)+len(m.peers)) % uint64(len(m.peers))
+	c.recoverAt = m.now + after + turn*stagger + m.jitter(stagger)
+	m.lookAt(c, c.recoverAt)
+}
+
+func (m *Machine) lookAt(c *command, due uint64) {
+	c.due = due
+	m.wake(due, timerProgress, c.rec.ID)
+}
+
+// block notes that something here waits for c. If c is unknown it is asked for soon: the decision is most
+// likely made, and on its way.
+func (m *Machine) block(c *command) {
+	if c.blocking || c.rec.Status.Decided() {
+		return
+	}
+	c.blocking = true
+	m.attend(c, m.cfg.RecoverAfter/5)
+	if !c.registered() {
+		m.lookAt(c, m.now+m.cfg.FetchAfter)
+	}
+}
+
+// backoff returns how long to leave a transaction alone after a lost attempt: random, and longer each time,
+// so that attempts get rarer than one attempt takes.
+func (m *Machine) backoff(c *command) uint64 {
+	return m.cfg.RetryAfter + m.jitter(min(m.cfg.BackoffMax, m.cfg.RetryAfter<<min(c.attempts, 16)))
+}
+
+// tickProgress asks the others about a transaction, or draws the conclusion from what they answered.
+func (m *Machine) tickProgress(id TxnID) {
+	c := m.commands[id]
+	if c == nil || m.now < c.due || c.rec.Status.Decided() {
+		return
+	}
+	q := m.inquiries[id]
+	switch {
+	case m.coords[id] != nil:
+		delete(m.inquiries, id)
+		m.lookAt(c, m.now+m.cfg.RecoverAfter)
+	case q == nil:
+		m.inquire(c)
+	case m.now >= q.until:
+		m.conclude(c, q)
+	default:
+		m.lookAt(c, q.until)
+	}
+}
+
+// inquire asks all others what they know.
+func (m *Machine) inquire(c *command) {
+	m.counters.Inquiries++
+	q := &inquiry{txn: c.rec.Txn, busy: m.young(c.rec.Promised), until: m.now + max(m.cfg.RetryAfter, m.slowest())}
+	q.answered.add(m.rank(m.cfg.Self))
+	m.inquiries[c.rec.ID] = q
+	for i := range m.peers {
+		if p := &m.peers[i]; p.node != m.cfg.Self {
+			m.expect(p)
+			m.send(p.node, c.rec.ID, Fetch{})
+		}
+	}
+	m.lookAt(c, q.until)
+}
+
+// slowest returns how long the slowest node that is not suspected may take to answer.
+func (m *Machine) slowest() uint64 {
+	var longest uint64
+	for i := range m.peers {
+		if !m.suspects(&m.peers[i]) {
+			longest = max(longest, m.patience(&m.peers[i]))
+		}
+	}
+	return min(longest, m.cfg.FastWaitMax)
+}
+
+// young tells whether a ballot is so recent that its owner is likely still at work.
+func (m *Machine) young(b Ballot) bool { return b.HLC+m.cfg.RecoverAfter/2 > m.now }
+
+// onFetchOK takes over a decision, or takes note of what a node knows.
+func (m *Machine) onFetchOK(from NodeID, id TxnID, ok FetchOK) {
+	rec := ok.Record
+	switch {
+	case rec.Status == StatusInvalidated:
+		if m.commands[id] != nil {
+			m.invalidated(m.command(id))
+		}
+		return
+	case rec.Status.Decided() && rec.Txn != nil && rec.Deps != nil:
+		m.learn(id, rec)
+		return
+	case rec.Status.Decided():
+		m.counters.Refused++ // forgotten there: the log itself has to be fetched
+		return
+	}
+	q := m.inquiries[id]
+	if q == nil {
+		m.counters.Late++
+		return
+	}
+	q.answered.add(m.rank(from))
+	q.busy = q.busy || ok.Active || m.young(rec.Promised)
+	if rec.Txn != nil {
+		q.txn = rec.Txn
+	}
+	if c := m.commands[id]; c != nil && q.answered.len() == len(m.peers) {
+		m.conclude(c, q)
+	}
+}
+
+// learn takes over a decision from a node that was asked for it.
+func (m *Machine) learn(id TxnID, rec Record) {
+	if _, forgotten := m.tombstones[id]; forgotten {
+		return
+	}
+	delete(m.inquiries, id)
+	m.drop(id)
+	c := m.command(id)
+	if id.Node == m.cfg.Self && !c.rec.Status.Decided() {
+		c.path = PathRecovered
+	}
+	m.stabilise(c, rec.Txn, rec.ExecuteAt, *rec.Deps)
+}
+
+// conclude decides what to do about a transaction that nobody who answered knows the outcome of.
+func (m *Machine) conclude(c *command, q *inquiry) {
+	delete(m.inquiries, c.rec.ID)
+	switch {
+	case m.coords[c.rec.ID] != nil || c.rec.Status.Decided():
+	case q.busy || q.answered.len() < m.slow || m.recovering >= m.cfg.RecoverMax:
+		c.attempts++
+		m.lookAt(c, max(c.recoverAt, m.now+m.backoff(c)))
+	case m.now < c.recoverAt:
+		m.lookAt(c, min(c.recoverAt, m.now+m.cfg.RetryAfter))
+	case q.txn != nil:
+		m.recover(c, q.txn)
+	default:
+		m.recoverUnknown(c)
+	}
+}

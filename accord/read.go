@@ -1,0 +1,98 @@
+package accord
+
+// reading is a linearizable read on its way. docs/protocol.md §7.1.
+type reading struct {
+	ref      uint64
+	keys     Keys
+	answered nodeSet
+	deps     Deps
+	started  uint64
+	next     int // deps.IDs before it are settled
+	ready    bool
+}
+
+// readGiveUp is how many retransmissions a read gets before it is dropped; its caller has long stopped waiting.
+const readGiveUp = 100
+
+// read asks all nodes what a read of the keys must see: whatever was acknowledged before it began was
+// registered at a slow quorum.
+func (m *Machine) read(in Read) {
+	id := TxnID{m.timestamp(KindRead)}
+	r := &reading{ref: in.Ref, keys: in.Keys, started: m.now}
+	m.reads[id] = r
+	m.askRead(id, r)
+}
+
+func (m *Machine) askRead(id TxnID, r *reading) {
+	for i := range m.peers {
+		p := &m.peers[i]
+		if r.answered.has(i) {
+			continue
+		}
+		if p.node != m.cfg.Self {
+			m.expect(p)
+		}
+		m.send(p.node, id, ReadDeps{Keys: r.keys})
+	}
+	m.wake(m.now+m.cfg.RetryAfter, timerRead, id)
+}
+
+func (m *Machine) tickRead(id TxnID) {
+	r := m.reads[id]
+	switch {
+	case r == nil || r.ready:
+	case m.now > r.started+readGiveUp*m.cfg.RetryAfter:
+		delete(m.reads, id)
+	default:
+		m.askRead(id, r)
+	}
+}
+
+func (m *Machine) onReadDepsOK(from NodeID, id TxnID, ok ReadDepsOK) {
+	r := m.reads[id]
+	if r == nil || r.ready || r.answered.has(m.rank(from)) {
+		m.counters.Late++
+		return
+	}
+	r.answered.add(m.rank(from))
+	r.deps = r.deps.Union(ok.Deps)
+	if r.answered.len() < m.slow {
+		return
+	}
+	r.ready = true
+	for _, dep := range r.deps.IDs {
+		m.need(dep)
+	}
+	m.checkRead(id, r)
+}
+
+// checkReads lets reads go on whose writes are all applied here.
+func (m *Machine) checkReads() {
+	if len(m.reads) == 0 {
+		return
+	}
+	var ids []TxnID
+	for id := range m.reads {
+		ids = append(ids, id)
+	}
+	for _, id := range NewDeps(Timestamp{}, ids).IDs {
+		m.checkRead(id, m.reads[id])
+	}
+}
+
+func (m *Machine) checkRead(id TxnID, r *reading) {
+	if !r.ready {
+		return
+	}
+	if m.scalars.Watermark.Before(r.deps.Floor) {
+		m.lag(r.deps.Floor)
+		return
+	}
+	for ; r.next < len(r.deps.IDs); r.next++ {
+		if !m.settled(r.deps.IDs[r.next], endOfTime()) {
+			return
+		}
+	}
+	delete(m.reads, id)
+	m.ready.Readable = append(m.ready.Readable, r.ref)
+}

@@ -1,0 +1,85 @@
+package accord
+
+import "container/heap"
+
+// timers orders what is to be looked at by when. An entry is a hint: whoever it wakes checks whether it is
+// really due, so that moving a deadline just adds an entry.
+type timers []timer
+
+type timer struct {
+	due  uint64 // microseconds
+	seq  uint64 // breaks ties in the order of setting, for determinism
+	kind timerKind
+	id   TxnID // or, for a peer, its index as HLC
+}
+
+type timerKind uint8
+
+const (
+	timerCoordination timerKind = iota // a coordination's next retransmission or decision
+	timerProgress                      // a command's next look-after
+	timerPeer                          // a peer's next resending or probe
+	timerFence                         // the next fence
+	timerRead                          // a read's retransmission
+)
+
+func (t timers) Len() int { return len(t) }
+func (t timers) Less(i, j int) bool {
+	if t[i].due != t[j].due {
+		return t[i].due < t[j].due
+	}
+	return t[i].seq < t[j].seq
+}
+func (t timers) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
+func (t *timers) Push(x any)   { *t = append(*t, x.(timer)) }
+func (t *timers) Pop() any {
+	last := len(*t) - 1
+	x := (*t)[last]
+	*t = (*t)[:last]
+	return x
+}
+
+// wake sets a timer.
+func (m *Machine) wake(due uint64, kind timerKind, id TxnID) {
+	m.timerSeq++
+	heap.Push(&m.timers, timer{due, m.timerSeq, kind, id})
+}
+
+// fire runs what is due by now.
+func (m *Machine) fire() {
+	for len(m.timers) > 0 && m.timers[0].due <= m.now {
+		t := heap.Pop(&m.timers).(timer)
+		switch t.kind {
+		case timerCoordination:
+			m.tickCoordination(t.id)
+		case timerProgress:
+			m.tickProgress(t.id)
+		case timerPeer:
+			m.tickPeer(NodeID(t.id.HLC))
+		case timerFence:
+			m.tickFence()
+		case timerRead:
+			m.tickRead(t.id)
+		}
+	}
+}
+
+// Deadline returns when the next Tick has something to do, and false if nothing is to come.
+func (m *Machine) Deadline() (uint64, bool) {
+	if len(m.timers) == 0 {
+		return 0, false
+	}
+	return m.timers[0].due, true
+}
+
+// jitter returns a number below n, from the seed.
+func (m *Machine) jitter(n uint64) uint64 {
+	if n == 0 {
+		return 0
+	}
+	m.random += 0x9e3779b97f4a7c15 // splitmix64
+	z := m.random
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return (z ^ z>>31) % n
+}
