@@ -41,6 +41,7 @@ const (
 
 // submit starts a new transaction. docs/protocol.md §4.1.
 func (m *Machine) submit(in Submit) {
+	m.clock.observe(in.After.HLC)
 	id := TxnID{m.timestamp(KindWrite)}
 	m.ready.Started = append(m.ready.Started, Started{Ref: in.Ref, TxnID: id})
 	m.counters.Submitted++

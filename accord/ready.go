@@ -8,8 +8,9 @@ type Input interface{ isInput() }
 // Submit proposes a new transaction with this node as its coordinator. Ref is the caller's own name for
 // it, returned in Ready.Started.
 type Submit struct {
-	Ref uint64
-	Txn *Txn
+	Ref   uint64
+	Txn   *Txn
+	After Timestamp // the transaction executes after it; zero: whenever
 }
 
 // Deliver hands over messages from one node, this one included.

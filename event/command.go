@@ -66,13 +66,13 @@ func (c Command) Keys() []string {
 	case c.Ack != nil:
 		keys = append(keys, "u"+c.Ack.Key)
 	case c.PutSnapshot != nil:
-		keys = append(keys, snapshotKey(c.PutSnapshot.Stream, c.PutSnapshot.Name))
+		keys = append(keys, SnapshotKey(c.PutSnapshot.Stream, c.PutSnapshot.Name))
 	case c.DropSnapshot != nil:
-		keys = append(keys, snapshotKey(c.DropSnapshot.Stream, c.DropSnapshot.Name))
+		keys = append(keys, SnapshotKey(c.DropSnapshot.Stream, c.DropSnapshot.Name))
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }
 
-// snapshotKey joins with a byte that no stream may hold, so that no two names make one key.
-func snapshotKey(stream Stream, name string) string { return "p" + string(stream) + "\x1f" + name }
+// SnapshotKey is the consensus key of a snapshot. It joins with a byte that no stream may hold, so that no two names make one key.
+func SnapshotKey(stream Stream, name string) string { return "p" + string(stream) + "\x1f" + name }

@@ -1,0 +1,200 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"natsaccord/accord"
+	"natsaccord/accord/quorum"
+	"natsaccord/event"
+)
+
+// retryAfter is what a client is told that comes when there is no room.
+const retryAfter = 50 * time.Millisecond
+
+// Append proposes an append and returns what became of it. Errors are those of package event: a refusal says
+// that nothing happened, an *event.UnknownError that the append may still commit.
+func (n *Node) Append(ctx context.Context, a event.Append) (event.Receipt, error) {
+	if n.cfg.single {
+		return n.appendAlone(ctx, a)
+	}
+	after, err := n.parseAfter(a.After)
+	if err != nil {
+		return event.Receipt{}, err
+	}
+	cmd, err := event.NewAppend(a, n.cfg.Limits)
+	if err != nil {
+		return event.Receipt{}, err
+	}
+	timeout := a.Timeout
+	if timeout == 0 {
+		timeout = n.cfg.PreAcceptTimeout + n.cfg.AcceptTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	outcome, path, err := n.propose(ctx, cmd, after)
+	if err != nil {
+		return event.Receipt{}, err
+	}
+	receipt, err := outcome.Result()
+	if err == nil && !receipt.Duplicate {
+		receipt.Path = path.String()
+	}
+	return receipt, err
+}
+
+// appendAlone writes straight to the store.
+func (n *Node) appendAlone(ctx context.Context, a event.Append) (event.Receipt, error) {
+	if *n.state.Load() == stateDraining {
+		return event.Receipt{}, event.ErrDraining
+	}
+	receipt, err := n.store.Append(ctx, a)
+	if err == nil {
+		n.changed.signal()
+	}
+	return receipt, err
+}
+
+// parseAfter returns the timestamp that an append is to execute after.
+func (n *Node) parseAfter(p event.Position) (accord.Timestamp, error) {
+	if p == "" {
+		return accord.Timestamp{}, nil
+	}
+	t, err := accord.ParseTimestamp(p.ExecuteAt())
+	if err != nil {
+		return accord.Timestamp{}, &event.InvalidError{Field: "after", Reason: "is not a position"}
+	}
+	if t.HLC > uint64(n.cfg.Now().UnixMicro())+accord.Second {
+		return accord.Timestamp{}, &event.InvalidError{Field: "after", Reason: "lies in the future"}
+	}
+	return t, nil
+}
+
+// propose takes a command through consensus. An invalidated attempt is repeated with a new transaction for as
+// long as ctx allows: its request id keeps it from happening twice.
+func (n *Node) propose(ctx context.Context, cmd event.Command, after accord.Timestamp) (event.Outcome, accord.Path, error) {
+	body, err := cmd.MarshalBinary()
+	if err != nil {
+		return event.Outcome{}, 0, err
+	}
+	txn := &accord.Txn{Keys: coreKeys(cmd.Keys()), Body: body}
+	for {
+		outcome, path, err := n.attempt(ctx, cmd, accord.Submit{Txn: txn, After: after})
+		if !errors.Is(err, event.ErrAborted) || ctx.Err() != nil {
+			return outcome, path, err
+		}
+	}
+}
+
+// attempt makes one transaction and waits for its outcome.
+func (n *Node) attempt(ctx context.Context, cmd event.Command, submit accord.Submit) (event.Outcome, accord.Path, error) {
+	if err := n.admit(); err != nil {
+		return event.Outcome{}, 0, err
+	}
+	submit.Ref = n.refs.Add(1)
+	c := n.calls.open(submit.Ref)
+	if c == nil {
+		return event.Outcome{}, 0, &event.OverloadedError{RetryAfter: retryAfter}
+	}
+	n.inputs.put(input{step: submit})
+	select {
+	case <-c.done:
+		if c.err != nil && !errors.Is(c.err, event.ErrAborted) {
+			return event.Outcome{}, 0, &event.UnknownError{RequestID: requestID(cmd), TxnID: n.calls.txnID(c), Err: c.err}
+		}
+		return c.outcome, c.path, c.err
+	case <-ctx.Done():
+		return event.Outcome{}, 0, &event.UnknownError{RequestID: requestID(cmd), TxnID: n.calls.txnID(c), Err: ctx.Err()}
+	}
+}
+
+// admit refuses work that has no chance, before anything is proposed.
+func (n *Node) admit() error {
+	switch *n.state.Load() {
+	case stateStarting, stateStopped:
+		return event.ErrClosed
+	case stateDraining:
+		return event.ErrDraining
+	}
+	if n.view.Load().reachable < quorum.Slow(len(n.cfg.Nodes)) {
+		return event.ErrNoQuorum
+	}
+	return nil
+}
+
+func requestID(cmd event.Command) string {
+	if cmd.Append == nil {
+		return ""
+	}
+	return cmd.Append.RequestID
+}
+
+func coreKeys(keys []string) accord.Keys {
+	converted := make([]accord.Key, len(keys))
+	for i, key := range keys {
+		converted[i] = accord.Key(key)
+	}
+	return accord.NewKeys(converted)
+}
+
+// Write implements event.Executor.
+func (n *Node) Write(ctx context.Context, events []event.Event) error {
+	if n.cfg.single {
+		return n.store.Write(ctx, events)
+	}
+	_, err := n.Append(ctx, event.Append{Events: events})
+	return err
+}
+
+// UpsertSubscriber implements event.Executor, on all nodes.
+func (n *Node) UpsertSubscriber(ctx context.Context, key string, worker ulid.ULID) error {
+	if n.cfg.single {
+		return n.store.UpsertSubscriber(ctx, key, worker)
+	}
+	cmd, err := event.NewClaim(key, worker)
+	return n.run(ctx, cmd, err)
+}
+
+// Acknowledge implements event.Executor, on all nodes.
+func (n *Node) Acknowledge(ctx context.Context, key string, worker ulid.ULID, position event.Position, lag uint64) error {
+	if n.cfg.single {
+		return n.store.Acknowledge(ctx, key, worker, position, lag)
+	}
+	cmd, err := event.NewAck(key, worker, position, lag)
+	return n.run(ctx, cmd, err)
+}
+
+// PutSnapshot implements event.Executor, on all nodes.
+func (n *Node) PutSnapshot(ctx context.Context, snapshot event.Snapshot) error {
+	if n.cfg.single {
+		return n.store.PutSnapshot(ctx, snapshot)
+	}
+	cmd, err := event.NewPutSnapshot(snapshot, n.cfg.Limits)
+	return n.run(ctx, cmd, err)
+}
+
+// DropSnapshot implements event.Executor, on all nodes.
+func (n *Node) DropSnapshot(ctx context.Context, stream event.Stream, name string) error {
+	if n.cfg.single {
+		return n.store.DropSnapshot(ctx, stream, name)
+	}
+	cmd, err := event.NewDropSnapshot(stream, name)
+	return n.run(ctx, cmd, err)
+}
+
+// run takes a command through consensus whose outcome is yes or no. invalid is what making it came to.
+func (n *Node) run(ctx context.Context, cmd event.Command, invalid error) error {
+	if invalid != nil {
+		return invalid
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.PreAcceptTimeout+n.cfg.AcceptTimeout)
+	defer cancel()
+	outcome, _, err := n.propose(ctx, cmd, accord.Timestamp{})
+	if err == nil {
+		_, err = outcome.Result()
+	}
+	return err
+}

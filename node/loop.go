@@ -1,0 +1,117 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"natsaccord/accord"
+	"natsaccord/event"
+)
+
+// input is something for the loop: a step of the Machine, or a look at it.
+type input struct {
+	step     accord.Input
+	inspect  func(*accord.Machine)
+	outcomes []event.Outcome // with Executed: one for each of its IDs
+}
+
+// lastInputs is how many inputs are dumped if the Machine finds itself in contradiction.
+const lastInputs = 64
+
+// loop is the only code that touches the Machine: step what has gathered, then hand on what has come due.
+func (n *Node) loop(ctx context.Context, m *accord.Machine) error {
+	var last ring
+	defer n.dump(&last)
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.inputs.ready:
+		case <-alarm.C:
+		}
+		now := uint64(n.cfg.Now().UnixMicro())
+		for _, in := range n.inputs.take() {
+			last.add(now, in.step)
+			n.step(m, now, in)
+		}
+		m.Step(now, accord.Tick{})
+		n.handle(m, m.Ready())
+		if due, ok := m.Deadline(); ok {
+			alarm.Reset(time.Duration(due-min(due, now)) * time.Microsecond)
+		}
+	}
+}
+
+func (n *Node) step(m *accord.Machine, now uint64, in input) {
+	switch step := in.step.(type) {
+	case nil:
+		in.inspect(m)
+	case accord.Executed:
+		m.Step(now, step)
+		for i, id := range step.IDs {
+			n.calls.finish(id, in.outcomes[i], nil)
+		}
+		n.changed.signal()
+	default:
+		m.Step(now, step)
+	}
+}
+
+// handle carries out a Ready in the order that accord.Ready demands.
+func (n *Node) handle(m *accord.Machine, r accord.Ready) {
+	before := n.view.Load()
+	after := &view{reachable: m.Reachable(), watermark: m.Scalars().Watermark, counters: m.Counters()}
+	n.view.Store(after)
+	if len(r.Messages) > 0 {
+		n.bus.Send(r.Header, r.Messages)
+	}
+	if len(r.Records) > 0 || r.Scalars != nil || len(r.AfterPersist) > 0 {
+		n.persists.put(persist{r.Header, r.Records, r.Scalars, r.AfterPersist})
+	}
+	for _, s := range r.Started {
+		n.calls.started(s.Ref, s.TxnID)
+	}
+	for _, x := range r.Execute {
+		n.calls.decided(x.Record.ID, x.Path)
+	}
+	n.executions.put(r.Execute...)
+	for _, id := range r.Aborted {
+		n.calls.finish(id, event.Outcome{}, event.ErrAborted)
+	}
+	for _, ref := range r.Readable {
+		if ch, ok := n.reading.LoadAndDelete(ref); ok {
+			close(ch.(chan struct{}))
+		}
+	}
+	if after.watermark != before.watermark {
+		n.changed.signal()
+	}
+}
+
+// ring keeps the last inputs.
+type ring struct {
+	now   [lastInputs]uint64
+	steps [lastInputs]accord.Input
+	next  int
+}
+
+func (r *ring) add(now uint64, step accord.Input) {
+	r.now[r.next%lastInputs], r.steps[r.next%lastInputs] = now, step
+	r.next++
+}
+
+// dump logs the last inputs if the Machine panics: with a deterministic Machine they are the bug report.
+func (n *Node) dump(last *ring) {
+	broken := recover()
+	if broken == nil {
+		return
+	}
+	for i := max(0, last.next-lastInputs); i < last.next; i++ {
+		n.cfg.Logger.Error("input before the broken invariant", "node", n.cfg.Name,
+			"at", last.now[i%lastInputs], "input", fmt.Sprintf("%+v", last.steps[i%lastInputs]))
+	}
+	panic(broken)
+}

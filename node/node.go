@@ -1,0 +1,133 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"natsaccord/accord"
+	"natsaccord/event"
+)
+
+// Node is one member of a cluster, or a single node. It implements event.Executor. All methods may be called
+// concurrently; between New and Run, and after Run has returned, writes are refused.
+type Node struct {
+	cfg   Config
+	bus   Bus
+	store Store
+
+	inputs     *mailbox[input]   // for the loop
+	persists   *mailbox[persist] // for the journal writer
+	executions *mailbox[accord.Execution]
+
+	calls   calls
+	reading sync.Map // uint64 → chan struct{}: linearizable reads that wait for their turn
+	refs    atomic.Uint64
+	changed broadcast // something was applied, or the watermark moved
+
+	view    atomic.Pointer[view] // of the Machine, after its last turn
+	state   atomic.Pointer[string]
+	dropped atomic.Uint64 // peer batches there was no room for
+	groups  atomic.Uint64 // journal groups that held records
+}
+
+// view is what other goroutines may know of the Machine.
+type view struct {
+	reachable int
+	watermark accord.Timestamp
+	counters  accord.Counters
+}
+
+// What a node can be doing.
+const (
+	stateStarting = "starting"
+	stateReady    = "ready"
+	stateDraining = "draining"
+	stateStopped  = "stopped"
+)
+
+var _ event.Executor = (*Node)(nil)
+
+// New returns a node that is not running yet. bus may be nil for a single node.
+func New(cfg Config, bus Bus, store Store) (*Node, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, bus: bus, store: store,
+		inputs: newMailbox[input](), persists: newMailbox[persist](), executions: newMailbox[accord.Execution](),
+	}
+	n.calls.init(cfg.MaxInFlight)
+	n.view.Store(&view{reachable: len(cfg.Nodes)})
+	n.setState(stateStarting)
+	return n, nil
+}
+
+func (n *Node) setState(s string) { n.state.Store(&s) }
+
+// Run runs the node until ctx ends or the node cannot go on, and returns why; nil if it was ctx. When it
+// returns all of the node's goroutines are gone, and appends still waiting have been told that their outcome
+// is unknown. Drain first for a graceful stop.
+func (n *Node) Run(ctx context.Context) error {
+	defer n.calls.closeAll()
+	defer n.setState(stateStopped)
+	if n.cfg.single {
+		n.setState(stateReady)
+		<-ctx.Done()
+		return nil
+	}
+	machine, err := n.restore(ctx)
+	if err != nil {
+		return fmt.Errorf("node %s: restore: %w", n.cfg.Name, err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	for _, part := range []func(context.Context) error{n.write, n.execute, func(ctx context.Context) error { return n.loop(ctx, machine) }} {
+		running.Go(func() {
+			if err := part(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	n.setState(stateReady)
+	n.cfg.Logger.Info("node is ready", "node", n.cfg.Name, "nodes", len(n.cfg.Nodes), "store", n.store.Kind())
+	running.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("node %s: %w", n.cfg.Name, err)
+	}
+	return nil
+}
+
+// restore makes the Machine from the journal.
+func (n *Node) restore(ctx context.Context) (*accord.Machine, error) {
+	scalars, records, err := n.store.Load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load the journal: %w", err)
+	}
+	n.cfg.Core.Seed = uint64(n.cfg.Core.Self)<<32 ^ n.store.Incarnation()
+	return accord.Restore(n.cfg.Core, scalars, records)
+}
+
+// Drain refuses new appends, and waits until those under way have their outcome or ctx ends. The node goes on
+// answering its peers until Run's context ends.
+func (n *Node) Drain(ctx context.Context) error {
+	n.setState(stateDraining)
+	if err := n.calls.idle(ctx); err != nil {
+		return fmt.Errorf("node %s: drain with %d appends in flight: %w", n.cfg.Name, n.calls.len(), err)
+	}
+	return nil
+}
+
+// Deliver takes messages from another node. It never blocks; when too much waits already it drops them, and
+// the protocol sends them again.
+func (n *Node) Deliver(from accord.NodeID, h accord.Header, msgs []accord.Message) {
+	if n.inputs.len() > n.cfg.MaxWaiting {
+		n.dropped.Add(1)
+		return
+	}
+	n.inputs.put(input{step: accord.Deliver{From: from, Header: h, Messages: msgs}})
+}

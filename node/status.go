@@ -1,0 +1,55 @@
+package node
+
+import (
+	"context"
+
+	"natsaccord/accord"
+	"natsaccord/accord/quorum"
+	"natsaccord/event"
+)
+
+// Status tells how the node is.
+func (n *Node) Status(ctx context.Context) (event.NodeStatus, error) {
+	events, last, err := n.store.Stats(ctx)
+	if err != nil {
+		return event.NodeStatus{}, err
+	}
+	s := event.NodeStatus{
+		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Nodes: n.cfg.Nodes, Version: n.cfg.Version,
+		Incarnation: n.store.Incarnation(), Store: n.store.Kind(), State: *n.state.Load(),
+		InFlight: n.calls.len(), Events: events, Last: last,
+	}
+	s.Counters = n.view.Load().counters.Map()
+	s.Counters["syncs"] = n.store.Syncs()
+	s.Counters["journal_groups"] = n.groups.Load()
+	s.Counters["dropped"] = n.dropped.Load()
+	if n.cfg.single || s.State == stateStarting || s.State == stateStopped {
+		return s, nil
+	}
+	if reachable := n.view.Load().reachable; reachable < quorum.Slow(len(n.cfg.Nodes)) {
+		s.Reason = "too few nodes answer"
+	}
+	s.Peers, err = n.peers(ctx)
+	return s, err
+}
+
+// peers asks the loop what the Machine knows of the other nodes.
+func (n *Node) peers(ctx context.Context) ([]event.PeerStatus, error) {
+	told := make(chan []event.PeerStatus, 1)
+	n.inputs.put(input{inspect: func(m *accord.Machine) {
+		var peers []event.PeerStatus
+		for i, name := range n.cfg.Nodes {
+			id := accord.NodeID(i + 1)
+			if id != n.cfg.Core.Self {
+				peers = append(peers, event.PeerStatus{Name: name, Suspected: m.Suspected(id), Lag: m.Unacked(id)})
+			}
+		}
+		told <- peers
+	}})
+	select {
+	case peers := <-told:
+		return peers, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
