@@ -1,0 +1,163 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"natsaccord/accord"
+)
+
+// postgres is one Postgres database or schema.
+type postgres struct {
+	pool *pgxpool.Pool
+	lock *pgx.Conn // holds the advisory lock for as long as it lives
+
+	watching sync.WaitGroup
+	unwatch  context.CancelFunc
+}
+
+// maxConns is enough for the workers, the journal and readers; more only makes a server slower.
+const maxConns = 12
+
+func openPostgres(ctx context.Context, cfg Config, fail func(error)) (_ engine, err error) {
+	poolConfig, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: parse the Postgres URL: %w", err)
+	}
+	if !cfg.AllowUnsafe && isOpen(poolConfig.ConnConfig) {
+		return nil, fmt.Errorf("%w: the connection to %s may be unencrypted; use sslmode=require or stricter, or allow it explicitly", ErrUnsafe, poolConfig.ConnConfig.Host)
+	}
+	poolConfig.MaxConns = max(poolConfig.MaxConns, maxConns)
+	p := &postgres{unwatch: func() {}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if p.lock, err = pgx.ConnectConfig(ctx, poolConfig.ConnConfig.Copy()); err != nil {
+		return nil, fmt.Errorf("sqlstore: connect to Postgres: %w", err)
+	}
+	if err := p.acquire(ctx, fail); err != nil {
+		return nil, err
+	}
+	if p.pool, err = pgxpool.NewWithConfig(ctx, poolConfig); err != nil {
+		return nil, fmt.Errorf("sqlstore: connect to Postgres: %w", err)
+	}
+	if err := p.checkServer(ctx, cfg.AllowUnsafe); err != nil {
+		return nil, err
+	}
+	db := stdlib.OpenDBFromPool(p.pool)
+	defer db.Close()
+	return p, migrate(ctx, "postgres", db)
+}
+
+// isOpen tells whether a connection may go over a network unencrypted.
+func isOpen(c *pgx.ConnConfig) bool {
+	open := c.TLSConfig == nil && !isLocal(c.Host)
+	for _, fallback := range c.Fallbacks {
+		open = open || fallback.TLSConfig == nil && !isLocal(fallback.Host)
+	}
+	return open
+}
+
+func isLocal(host string) bool {
+	if host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// acquire takes the lock against another process, and watches the connection that holds it.
+func (p *postgres) acquire(ctx context.Context, fail func(error)) error {
+	var locked bool
+	if err := p.lock.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtext('natsaccord ' || current_schema()))`).Scan(&locked); err != nil {
+		return fmt.Errorf("sqlstore: lock the database: %w", err)
+	}
+	if !locked {
+		return ErrLocked
+	}
+	watch, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	p.unwatch = cancel
+	p.watching.Go(func() {
+		// Nobody notifies: this returns when the connection, and with it the lock, is gone.
+		for {
+			if _, err := p.lock.WaitForNotification(watch); err != nil {
+				if watch.Err() == nil {
+					fail(fmt.Errorf("the lock on the database is lost: %w", err))
+				}
+				return
+			}
+		}
+	})
+	return nil
+}
+
+func (p *postgres) checkServer(ctx context.Context, allowUnsafe bool) error {
+	var version int
+	var fsync, fullPageWrites string
+	err := p.pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('fsync'), current_setting('full_page_writes')`).
+		Scan(&version, &fsync, &fullPageWrites)
+	switch {
+	case err != nil:
+		return fmt.Errorf("sqlstore: ask the Postgres server how it is set: %w", err)
+	case version < 130000:
+		return fmt.Errorf("sqlstore: Postgres server has version %d, want 13 or newer", version/10000)
+	case !allowUnsafe && (fsync != "on" || fullPageWrites != "on"):
+		return fmt.Errorf("%w: the Postgres server runs with fsync=%s and full_page_writes=%s, and would lose acknowledged data at a power cut", ErrUnsafe, fsync, fullPageWrites)
+	}
+	return nil
+}
+
+func (p *postgres) kind() string { return "postgres" }
+
+func (p *postgres) query(ctx context.Context, sql string, args ...any) (rows, error) {
+	return p.pool.Query(ctx, sql, args...)
+}
+
+func (p *postgres) exec(ctx context.Context, sql string, args ...any) error {
+	_, err := p.pool.Exec(ctx, sql, args...)
+	return err
+}
+
+func (p *postgres) records(ctx context.Context) iter.Seq2[accord.Record, error] {
+	return func(yield func(accord.Record, error) bool) {
+		found, err := p.query(ctx, `SELECT `+recordColumns+` FROM accord_txn ORDER BY txn_id`)
+		if err != nil {
+			yield(accord.Record{}, err)
+			return
+		}
+		yieldRecords(found, yield)
+	}
+}
+
+func (p *postgres) close() error {
+	p.unwatch()
+	p.watching.Wait()
+	if p.pool != nil {
+		p.pool.Close()
+	}
+	if p.lock == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return p.lock.Close(ctx)
+}
+
+// isConflict tells whether the server gave a transaction up for one that ran beside it, so that it can be tried
+// again.
+func isConflict(err error) bool {
+	failure, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (failure.Code == "40001" || failure.Code == "40P01")
+}

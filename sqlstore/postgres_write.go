@@ -1,0 +1,232 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"natsaccord/accord"
+)
+
+// closeTimeout bounds the goodbye to a server that may be gone, and applyTries how often a transaction is tried
+// that the server gives up for another.
+const (
+	closeTimeout = 5 * time.Second
+	applyTries   = 5
+)
+
+// postgresRecords inserts or updates records from arrays, in one statement whatever their number. A body is
+// written only where there is one.
+const postgresRecords = `INSERT INTO accord_txn (` + recordColumns + `)
+SELECT t.txn_id, t.status, t.keys::json, t.events_data, t.execute_at, t.promised, t.accepted_ballot, t.vote, t.vote_fast, t.vote_rejected, t.accepted_deps, t.deps
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::bytea[], $12::bytea[])
+AS t (` + recordColumns + `) ORDER BY t.txn_id
+ON CONFLICT (txn_id) DO UPDATE SET `
+
+const postgresKeepBody = postgresRecords + recordUpdate
+
+const postgresWithBody = postgresRecords + `keys = coalesce(excluded.keys, accord_txn.keys), events_data = coalesce(excluded.events_data, accord_txn.events_data), ` + recordUpdate
+
+// queueRecords adds the statements that write records to a batch: those that bring a body apart, so that the
+// bodies of the rest are not touched.
+func queueRecords(b *pgx.Batch, written []row) {
+	var fresh, known []row
+	for _, r := range written {
+		if r.keys != nil {
+			fresh = append(fresh, r)
+		} else {
+			known = append(known, r)
+		}
+	}
+	if len(fresh) > 0 {
+		b.Queue(postgresWithBody, recordArrays(fresh)...)
+	}
+	if len(known) > 0 {
+		b.Queue(postgresKeepBody, recordArrays(known)...)
+	}
+}
+
+// recordArrays turns rows into one array a column.
+func recordArrays(written []row) []any {
+	n := len(written)
+	txnID, status := make([]string, n), make([]string, n)
+	keys, executeAt, promised, accepted, vote := make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n)
+	body, acceptedDeps, deps := make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	fast, rejected := make([]bool, n), make([]bool, n)
+	for i := range written {
+		r := &written[i]
+		txnID[i], status[i], keys[i], body[i] = r.txnID, r.status, r.keys, r.body
+		executeAt[i], promised[i], accepted[i], vote[i] = r.executeAt, r.promised, r.acceptedBallot, r.vote
+		fast[i], rejected[i], acceptedDeps[i], deps[i] = r.voteFast, r.voteRejected, r.acceptedDeps, r.deps
+	}
+	return []any{txnID, status, keys, body, executeAt, promised, accepted, vote, fast, rejected, acceptedDeps, deps}
+}
+
+// send runs a batch in one round trip, as one transaction unless it begins and ends its own.
+func send(ctx context.Context, to interface {
+	SendBatch(context.Context, *pgx.Batch) pgx.BatchResults
+}, b *pgx.Batch) error {
+	return to.SendBatch(ctx, b).Close()
+}
+
+func (p *postgres) journal(ctx context.Context, written []row, scalars *accord.Scalars) error {
+	b := &pgx.Batch{}
+	b.Queue(`BEGIN`)
+	b.Queue(`SET LOCAL synchronous_commit = on`)
+	queueRecords(b, written)
+	if scalars != nil {
+		b.Queue(updateScalars, scalarArgs(scalars)...)
+	}
+	b.Queue(`COMMIT`)
+	return p.onConn(ctx, func(conn *pgx.Conn) error { return send(ctx, conn, b) })
+}
+
+// onConn runs do on one connection, which is given up if do leaves a transaction open.
+func (p *postgres) onConn(ctx context.Context, do func(*pgx.Conn) error) error {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if err := do(conn.Conn()); err != nil {
+		if conn.Conn().PgConn().TxStatus() != 'I' {
+			_, rollback := conn.Exec(context.WithoutCancel(ctx), `ROLLBACK`)
+			err = errors.Join(err, rollback)
+		}
+		return err
+	}
+	return nil
+}
+
+func (p *postgres) transact(ctx context.Context, synced bool, want *wanted, decide func(*loaded) *effects) error {
+	for try := 1; ; try++ {
+		err := p.onConn(ctx, func(conn *pgx.Conn) error { return p.attempt(ctx, conn, synced, want, decide) })
+		if err == nil || !isConflict(err) || try == applyTries {
+			return err
+		}
+	}
+}
+
+// attempt takes two round trips: one loads, one writes and commits.
+func (p *postgres) attempt(ctx context.Context, conn *pgx.Conn, synced bool, want *wanted, decide func(*loaded) *effects) error {
+	l := newLoaded()
+	b := &pgx.Batch{}
+	b.Queue(`BEGIN`)
+	if !synced {
+		b.Queue(`SET LOCAL synchronous_commit = off`)
+	} else {
+		b.Queue(`SET LOCAL synchronous_commit = on`)
+	}
+	queueLoads(b, want, l)
+	if err := send(ctx, conn, b); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	b = &pgx.Batch{}
+	queueEffects(b, decide(l))
+	b.Queue(`COMMIT`)
+	if err := send(ctx, conn, b); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+func queueLoads(b *pgx.Batch, want *wanted, l *loaded) {
+	for _, part := range []struct {
+		query string
+		names []string
+		scan  func(rows) error
+	}{
+		{`SELECT txn_id FROM accord_txn WHERE txn_id = ANY ($1) AND status = 'applied'`, want.txnIDs, l.scanApplied},
+		{`SELECT stream, version, position FROM stream WHERE stream = ANY ($1)`, want.streams, l.scanHead},
+		{`SELECT id FROM event WHERE id = ANY ($1)`, want.eventIDs, l.scanTaken},
+		{`SELECT ` + subscriberColumns + ` FROM subscriber WHERE key = ANY ($1)`, want.subscribers, l.scanSubscriber},
+		{`SELECT stream, name, version FROM snapshot WHERE stream = ANY ($1)`, want.snapshotStreams(), l.scanSnapshot},
+	} {
+		if len(part.names) > 0 {
+			b.Queue(part.query, part.names).Query(func(found pgx.Rows) error { return scanAll(found, part.scan) })
+		}
+	}
+	if len(want.requests) > 0 {
+		b.Queue(`SELECT `+requestColumns+requestJoin+`WHERE r.request_id = ANY ($1) ORDER BY r.request_id, e.position`, want.requests).
+			Query(func(found pgx.Rows) (err error) {
+				l.state.Requests, err = collectRequests(found)
+				return err
+			})
+	}
+}
+
+// queueEffects adds the statements that write effects: one for each table, from arrays.
+func queueEffects(b *pgx.Batch, e *effects) {
+	queueEvents(b, e)
+	queueHeads(b, e)
+	queueRequests(b, e)
+	if len(e.applied) > 0 {
+		queueRecords(b, e.applied)
+	}
+	for _, sub := range e.subscribers {
+		b.Queue(`INSERT INTO subscriber (`+subscriberColumns+`) VALUES ($1, $2, $3, $4)
+ON CONFLICT (key) DO UPDATE SET worker = excluded.worker, cursor = excluded.cursor, lag = excluded.lag`, sub.Key, sub.Worker.String(), string(sub.Cursor), int64(sub.Lag))
+	}
+	for name, snapshot := range e.snapshots {
+		if snapshot == nil {
+			b.Queue(`DELETE FROM snapshot WHERE stream = $1 AND name = $2`, string(name.Stream), name.Name)
+			continue
+		}
+		b.Queue(`INSERT INTO snapshot (stream, name, version, data) VALUES ($1, $2, $3, $4)
+ON CONFLICT (stream, name) DO UPDATE SET version = excluded.version, data = excluded.data`, string(name.Stream), name.Name, int64(snapshot.Version), append([]byte{}, snapshot.Data...))
+	}
+}
+
+func queueEvents(b *pgx.Batch, e *effects) {
+	n := len(e.events)
+	if n == 0 {
+		return
+	}
+	position, txnID, stream, id, category, typ := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	version, recorded, bytes := make([]int64, n), make([]time.Time, n), make([][]byte, n)
+	data, metadata, routingKey, tags := make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n)
+	for i := range e.events {
+		v := &e.events[i]
+		position[i], txnID[i], stream[i], version[i], id[i] = string(v.Position), v.TxnID, string(v.Stream), int64(v.Version), v.ID.String()
+		category[i], typ[i], routingKey[i], recorded[i] = v.Stream.Category(), v.Type, optional(v.RoutingKey), v.RecordedAt
+		data[i], bytes[i] = dataColumns(v)
+		metadata[i], tags[i] = encodeJSON(v.Metadata, len(v.Metadata)), encodeJSON(v.Tags, len(v.Tags))
+	}
+	b.Queue(`INSERT INTO event (position, txn_id, stream, version, id, category, type, data, data_bytes, metadata, routing_key, tags, recorded_at)
+SELECT position, txn_id, stream, version, id, category, type, data::json, data_bytes, metadata::jsonb, routing_key, tags::jsonb, recorded_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
+AS t (position, txn_id, stream, version, id, category, type, data, data_bytes, metadata, routing_key, tags, recorded_at)`,
+		position, txnID, stream, version, id, category, typ, data, bytes, metadata, routingKey, tags, recorded)
+}
+
+func queueHeads(b *pgx.Batch, e *effects) {
+	if len(e.heads) == 0 {
+		return
+	}
+	var stream, position []string
+	var version []int64
+	for name, head := range e.heads {
+		stream, version, position = append(stream, string(name)), append(version, int64(head.Version)), append(position, string(head.Position))
+	}
+	b.Queue(`INSERT INTO stream (stream, version, position) SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) AS t (s, v, p) ORDER BY s
+ON CONFLICT (stream) DO UPDATE SET version = excluded.version, position = excluded.position`, stream, version, position)
+}
+
+func queueRequests(b *pgx.Batch, e *effects) {
+	n := len(e.requests)
+	if n == 0 {
+		return
+	}
+	id, txnID := make([]string, n), make([]string, n)
+	hash, committed, refused := make([][]byte, n), make([]bool, n), make([]*string, n)
+	for i := range e.requests {
+		r := &e.requests[i]
+		id[i], txnID[i], hash[i], committed[i], refused[i] = r.Outcome.RequestID, r.TxnID, r.Hash[:], r.Outcome.Committed, encodeRefusal(&r.Outcome)
+	}
+	b.Queue(`INSERT INTO request (request_id, txn_id, execute_at, hash, committed, refusal)
+SELECT request_id, txn_id, execute_at, hash, committed, refusal::json FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bool[], $6::text[])
+AS t (request_id, txn_id, execute_at, hash, committed, refusal)`, id, txnID, e.executeAts, hash, committed, refused)
+}

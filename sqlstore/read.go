@@ -1,0 +1,230 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"natsaccord/event"
+)
+
+// defaultLimit and maxLimit bound a page, in events.
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+const eventColumns = `position, txn_id, stream, version, id, type, data, data_bytes, metadata, routing_key, tags, recorded_at`
+
+// selection builds the WHERE clause of a read.
+type selection struct {
+	clauses []string
+	args    []any
+}
+
+// where adds a clause in which ? stands for the next argument.
+func (q *selection) where(clause string, arg any) {
+	q.args = append(q.args, arg)
+	q.clauses = append(q.clauses, strings.Replace(clause, "?", "$"+strconv.Itoa(len(q.args)), 1))
+}
+
+func (q *selection) build(args event.ReadArgs) {
+	if args.Stream != "" {
+		q.where("stream = ?", string(args.Stream))
+	} else if args.Category != "" {
+		q.where("category = ?", args.Category)
+	}
+	if args.RoutingKey != "" {
+		q.where("routing_key = ?", args.RoutingKey)
+	}
+	if len(args.Types) > 0 {
+		q.whereIn("type", args.Types)
+	}
+	if args.After != "" {
+		q.where("position > ?", string(args.After))
+	}
+	if args.Before != "" {
+		q.where("position < ?", string(args.Before))
+	}
+	if args.FromVersion > 0 && args.Backward {
+		q.where("version <= ?", int64(args.FromVersion))
+	} else if args.FromVersion > 0 {
+		q.where("version >= ?", int64(args.FromVersion))
+	}
+}
+
+func (q *selection) whereIn(column string, values []string) {
+	marks := make([]string, len(values))
+	for i, value := range values {
+		q.args = append(q.args, value)
+		marks[i] = "$" + strconv.Itoa(len(q.args))
+	}
+	q.clauses = append(q.clauses, column+" IN ("+strings.Join(marks, ", ")+")")
+}
+
+// Read implements event.Executor on what is in the database now; Consistency, MinPosition and Wait are the
+// business of whoever knows when to read.
+func (s *Store) Read(ctx context.Context, args event.ReadArgs) (event.Page, error) {
+	if args.FromVersion > 0 && args.Stream == "" {
+		return event.Page{}, &event.InvalidError{Field: "from_version", Reason: "needs a stream"}
+	}
+	limit := args.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	limit = min(limit, maxLimit)
+	var q selection
+	q.build(args)
+	sql := `SELECT ` + eventColumns + ` FROM event`
+	if len(q.clauses) > 0 {
+		sql += ` WHERE ` + strings.Join(q.clauses, ` AND `)
+	}
+	// A stream's versions and positions run alike: either orders it, by the index at hand.
+	order := "position"
+	if args.Stream != "" {
+		order = "version"
+	}
+	if args.Backward {
+		order += " DESC"
+	}
+	page := event.Page{}
+	err := s.readEvents(ctx, fmt.Sprintf("%s ORDER BY %s LIMIT %d", sql, order, limit+1), q.args, limit, args.MaxBytes, &page)
+	if err != nil {
+		return event.Page{}, fmt.Errorf("sqlstore: read events: %w", err)
+	}
+	page.Next = args.After
+	if args.Backward {
+		page.Next = args.Before
+	}
+	if n := len(page.Events); n > 0 {
+		page.Next = page.Events[n-1].Position
+	}
+	if args.Stream != "" {
+		page.Head, err = s.Head(ctx, args.Stream)
+	}
+	return page, err
+}
+
+// readEvents fills the page up to its limits, and notes whether that was all.
+func (s *Store) readEvents(ctx context.Context, sql string, args []any, limit, maxBytes int, page *event.Page) error {
+	found, err := s.engine.query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	size := 0
+	for found.Next() {
+		e, err := scanEvent(found)
+		if err != nil {
+			return err
+		}
+		size += sizeOf(&e)
+		if len(page.Events) == limit || maxBytes > 0 && size > maxBytes && len(page.Events) > 0 {
+			return nil
+		}
+		page.Events = append(page.Events, e)
+	}
+	page.End = true
+	return found.Err()
+}
+
+// sizeOf is about how many bytes an event takes in a reply.
+func sizeOf(e *event.Event) int {
+	size := 200 + len(e.Stream) + len(e.Type) + len(e.Data) + len(e.RoutingKey)
+	if e.Binary {
+		size += len(e.Data) / 2 // base64
+	}
+	for key, value := range e.Metadata {
+		size += len(key) + len(value) + 8
+	}
+	for _, tag := range e.Tags {
+		size += len(tag) + 4
+	}
+	return size
+}
+
+func scanEvent(found rows) (e event.Event, err error) {
+	var id string
+	var data, metadata, tags *string
+	var bytes []byte
+	var routingKey *string
+	var version int64
+	var recorded any
+	if err := found.Scan((*string)(&e.Position), &e.TxnID, (*string)(&e.Stream), &version, &id, &e.Type, &data, &bytes,
+		&metadata, &routingKey, &tags, &recorded); err != nil {
+		return e, err
+	}
+	e.Version = uint64(version)
+	if e.ID, err = ulid.ParseStrict(id); err != nil {
+		return e, fmt.Errorf("event id %q: %w", id, err)
+	}
+	if data != nil {
+		e.Data = []byte(*data)
+	} else {
+		e.Data, e.Binary = bytes, true
+	}
+	if routingKey != nil {
+		e.RoutingKey = *routingKey
+	}
+	if err := decodeJSON(metadata, &e.Metadata); err != nil {
+		return e, fmt.Errorf("metadata at %s: %w", e.Position, err)
+	}
+	if err := decodeJSON(tags, &e.Tags); err != nil {
+		return e, fmt.Errorf("tags at %s: %w", e.Position, err)
+	}
+	e.RecordedAt, err = decodeTime(recorded)
+	return e, err
+}
+
+func decodeJSON(text *string, into any) error {
+	if text == nil {
+		return nil
+	}
+	return json.Unmarshal([]byte(*text), into)
+}
+
+// timeLayout is how SQLite holds times: fixed width, so that they sort.
+const timeLayout = "2006-01-02T15:04:05.000000Z"
+
+func decodeTime(v any) (time.Time, error) {
+	switch v := v.(type) {
+	case time.Time:
+		return v.UTC(), nil
+	case string:
+		return time.Parse(timeLayout, v)
+	}
+	return time.Time{}, fmt.Errorf("%w: time of type %T", errCorrupt, v)
+}
+
+// encodeJSON returns nil for an empty map or slice.
+func encodeJSON[T any](v T, size int) *string {
+	if size == 0 {
+		return nil
+	}
+	encoded, err := json.Marshal(v)
+	if err != nil {
+		panic("sqlstore: encode " + err.Error()) // strings always encode
+	}
+	text := string(encoded)
+	return &text
+}
+
+// Head returns how far a stream has come; the zero Head if it has no events.
+func (s *Store) Head(ctx context.Context, stream event.Stream) (head event.Head, err error) {
+	found, err := s.engine.query(ctx, `SELECT version, position FROM stream WHERE stream = $1`, string(stream))
+	if err != nil {
+		return head, fmt.Errorf("sqlstore: head of %s: %w", stream, err)
+	}
+	defer found.Close()
+	for found.Next() {
+		if err := found.Scan(&head.Version, (*string)(&head.Position)); err != nil {
+			return head, fmt.Errorf("sqlstore: head of %s: %w", stream, err)
+		}
+	}
+	return head, found.Err()
+}
