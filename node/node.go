@@ -29,6 +29,8 @@ type Node struct {
 
 	view    atomic.Pointer[view] // of the Machine, after its last turn
 	state   atomic.Pointer[string]
+	started chan struct{} // closed when the node is ready, or has ended before it was
+	once    sync.Once
 	dropped atomic.Uint64 // peer batches there was no room for
 	groups  atomic.Uint64 // journal groups that held records
 }
@@ -61,12 +63,31 @@ func New(cfg Config, bus Bus, store Store) (*Node, error) {
 		inputs: newMailbox[input](), persists: newMailbox[persist](), executions: newMailbox[accord.Execution](),
 	}
 	n.calls.init(cfg.MaxInFlight)
+	n.started = make(chan struct{})
 	n.view.Store(&view{reachable: len(cfg.Nodes)})
 	n.setState(stateStarting)
 	return n, nil
 }
 
-func (n *Node) setState(s string) { n.state.Store(&s) }
+func (n *Node) setState(s string) {
+	n.state.Store(&s)
+	if s != stateStarting {
+		n.once.Do(func() { close(n.started) })
+	}
+}
+
+// Ready waits until the node takes appends. It returns an error if the node ends first, or ctx does.
+func (n *Node) Ready(ctx context.Context) error {
+	select {
+	case <-n.started:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if *n.state.Load() == stateStopped {
+		return event.ErrClosed
+	}
+	return nil
+}
 
 // Run runs the node until ctx ends or the node cannot go on, and returns why; nil if it was ctx. When it
 // returns all of the node's goroutines are gone, and appends still waiting have been told that their outcome
