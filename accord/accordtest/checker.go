@@ -1,0 +1,98 @@
+package accordtest
+
+import (
+	"errors"
+	"fmt"
+
+	"natsaccord/accord"
+	"natsaccord/accord/quorum"
+)
+
+// Violation says that a run broke an invariant.
+type Violation struct {
+	Invariant string // its number in docs/protocol.md §10.2, or a word
+	Detail    string
+}
+
+// Error returns both.
+func (v *Violation) Error() string { return v.Invariant + ": " + v.Detail }
+
+func violation(invariant, format string, args ...any) error {
+	return &Violation{invariant, fmt.Sprintf(format, args...)}
+}
+
+// invariant is something that must hold of every run. It sees every event once, in order, and remembers for
+// itself what it needs.
+type invariant interface {
+	observe(e event) error
+}
+
+// checker holds the events of a run against all invariants. It keeps the first violation.
+type checker struct {
+	invariants []invariant
+	ledger     *ledger
+	violation  *Violation
+}
+
+// newChecker returns the checker for a cluster. To check something new, add it here.
+func newChecker(nodes, fastQuorum int) *checker {
+	if fastQuorum == 0 {
+		fastQuorum = quorum.Fast(nodes)
+	}
+	sizes := sizes{slow: quorum.Slow(nodes), fast: fastQuorum}
+	l := newLedger(sizes)
+	return &checker{ledger: l, invariants: []invariant{
+		l,
+		newCompleteSets(l),
+		newMemory(),
+		newWire(),
+		newFreshness(),
+		newGate(),
+		newProposals(l),
+		newAnswers(l, sizes),
+		newApplications(l),
+		newClients(l),
+		newWatermarks(l),
+	}}
+}
+
+func (c *checker) observe(e event) {
+	for _, i := range c.invariants {
+		if c.violation != nil {
+			return
+		}
+		if err := i.observe(e); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+func (c *checker) fail(err error) {
+	if c.violation != nil {
+		return
+	}
+	if !errors.As(err, &c.violation) {
+		c.violation = &Violation{"harness", err.Error()}
+	}
+}
+
+type sizes struct{ slow, fast int }
+
+// nodeTxn names a transaction at a node.
+type nodeTxn struct {
+	node accord.NodeID
+	id   accord.TxnID
+}
+
+// name returns a timestamp as transcripts show it.
+func name(at accord.Timestamp) string {
+	var t text
+	t.time(at)
+	return string(t)
+}
+
+func show(r accord.Record) string {
+	var t text
+	t.record(r)
+	return string(t)
+}

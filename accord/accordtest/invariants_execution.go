@@ -1,0 +1,169 @@
+package accordtest
+
+import (
+	"natsaccord/accord"
+)
+
+// applications checks what nodes apply: conflicting transactions in executeAt order, once, above the watermark
+// (I3), with the same outcome everywhere (I4).
+type applications struct {
+	ledger   *ledger
+	outcomes map[accord.TxnID]Outcome
+	handed   map[nodeTxn]bool // in this life of the node
+}
+
+func newApplications(l *ledger) *applications {
+	return &applications{l, map[accord.TxnID]Outcome{}, map[nodeTxn]bool{}}
+}
+
+func (a *applications) observe(e event) error {
+	switch e := e.(type) {
+	case restarted:
+		for at := range a.handed {
+			if at.node == e.node.id {
+				delete(a.handed, at)
+			}
+		}
+	case handedOut:
+		return a.hand(e.node, e.exec.Record)
+	case applied:
+		return a.apply(e)
+	case finished:
+		return a.same(e.nodes)
+	}
+	return nil
+}
+
+func (a *applications) hand(n *Node, r accord.Record) error {
+	at := nodeTxn{n.id, r.ID}
+	switch {
+	case a.handed[at] || n.store.Applied(r.ID):
+		return violation("I3", "node %d executes %s twice", n.id, name(r.ID.Timestamp))
+	case r.Txn == nil || r.Deps == nil || r.Status != accord.StatusStable:
+		return violation("I3", "node %d executes an incomplete %s", n.id, show(r))
+	case !r.ExecuteAt.After(n.machine.Scalars().Watermark):
+		return violation("I3", "node %d executes %s at or below its watermark %s", n.id, show(r), name(n.machine.Scalars().Watermark))
+	}
+	a.handed[at] = true
+	for _, key := range r.Txn.Keys {
+		if last := n.store.live.state[key].last; last.After(r.ExecuteAt) {
+			return violation("I3", "node %d executes %s after %s on key %s", n.id, show(r), name(last), key)
+		}
+	}
+	return nil
+}
+
+func (a *applications) apply(e applied) error {
+	id := e.exec.Record.ID
+	if old, ok := a.outcomes[id]; ok && old != e.outcome {
+		return violation("I4", "node %d: %s has outcome %v, elsewhere %v", e.node.id, name(id.Timestamp), e.outcome, old)
+	}
+	a.outcomes[id] = e.outcome
+	return nil
+}
+
+// same checks at the end that all nodes have the same state.
+func (a *applications) same(nodes []*Node) error {
+	for _, n := range nodes {
+		if n.store.Digest() != nodes[0].store.Digest() {
+			return violation("I4", "nodes %d and %d have different states", nodes[0].id, n.id)
+		}
+	}
+	return nil
+}
+
+// clients checks what clients see: what was acknowledged is applied everywhere in the end (I20), what is
+// submitted after an acknowledgement executes after it if they share a key (G3), and a read sees all that was
+// acknowledged or read before it began (I21).
+type clients struct {
+	ledger  *ledger
+	visible map[accord.Key]accord.Timestamp // highest executeAt some client has seen
+	after   map[uint64]accord.Timestamp     // by Ref of a transaction: what had been seen of its keys before
+	reads   map[uint64]pendingRead
+}
+
+type pendingRead struct {
+	keys accord.Keys
+	see  []accord.Timestamp // for each key
+}
+
+func newClients(l *ledger) *clients {
+	return &clients{l, map[accord.Key]accord.Timestamp{}, map[uint64]accord.Timestamp{}, map[uint64]pendingRead{}}
+}
+
+func (c *clients) observe(e event) error {
+	switch e := e.(type) {
+	case submitted:
+		c.after[e.ref] = c.seen(e.txn.Keys)
+	case acknowledged:
+		return c.acknowledge(e.id)
+	case asked:
+		c.ask(e)
+	case readable:
+		return c.read(e)
+	case finished:
+		return c.finish(e.nodes)
+	}
+	return nil
+}
+
+func (c *clients) seen(keys accord.Keys) accord.Timestamp {
+	var latest accord.Timestamp
+	for _, key := range keys {
+		if t := c.visible[key]; t.After(latest) {
+			latest = t
+		}
+	}
+	return latest
+}
+
+func (c *clients) see(key accord.Key, t accord.Timestamp) {
+	if t.After(c.visible[key]) {
+		c.visible[key] = t
+	}
+}
+
+func (c *clients) acknowledge(id accord.TxnID) error {
+	x := c.ledger.entry(id)
+	if !x.decided || x.invalid {
+		return violation("I20", "%s is acknowledged and not decided", name(id.Timestamp))
+	}
+	for _, key := range x.txn.Keys {
+		c.see(key, x.executeAt)
+	}
+	return nil
+}
+
+func (c *clients) ask(e asked) {
+	see := make([]accord.Timestamp, len(e.keys))
+	for i, key := range e.keys {
+		see[i] = c.visible[key]
+	}
+	c.reads[e.ref] = pendingRead{e.keys, see}
+}
+
+func (c *clients) read(e readable) error {
+	r := c.reads[e.ref]
+	for i, key := range r.keys {
+		last := e.node.store.live.state[key].last
+		if last.Before(r.see[i]) {
+			return violation("I21", "node %d: read %d of %s sees it up to %s, and %s was seen before", e.node.id, e.ref, key, name(last), name(r.see[i]))
+		}
+		c.see(key, last)
+	}
+	return nil
+}
+
+func (c *clients) finish(nodes []*Node) error {
+	for _, x := range c.ledger.live() {
+		if after := c.after[x.ref]; !x.executeAt.After(after) {
+			return violation("G3", "%s executes at %s, and was submitted after %s was seen", name(x.id.Timestamp), name(x.executeAt), name(after))
+		}
+		for _, n := range nodes {
+			if !n.store.Applied(x.id) {
+				return violation("I20", "node %d never applied %s", n.id, name(x.id.Timestamp))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package accordtest
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"natsaccord/accord"
+)
+
+// network holds the packets on their way. It may delay, lose, double and reorder them, and be cut in parts.
+type network struct {
+	packets []*packet
+	old     []*packet // a sample of those delivered, for replays
+	slow    map[link]bool
+	cut     map[link]bool
+	holds   bool // cut links hold packets back instead of losing them
+}
+
+// link is one direction between two nodes.
+type link struct{ from, to accord.NodeID }
+
+const (
+	packetsMax  = 3000 // in flight; a network that is fuller loses
+	replaysMax  = 100
+	slowLink    = 20 // times longer takes a slow link
+	quietDelay  = 200
+	quietJitter = 300
+)
+
+func newNetwork(r *rand.Rand, o Options) network {
+	n := network{slow: map[link]bool{}, cut: map[link]bool{}}
+	for from := 1; from <= o.Nodes; from++ {
+		for to := 1; to <= o.Nodes; to++ {
+			if r.Float64() < o.Slow {
+				n.slow[link{accord.NodeID(from), accord.NodeID(to)}] = true
+			}
+		}
+	}
+	return n
+}
+
+// transmit takes a packet that a node sends.
+func (s *Sim) transmit(p *packet) {
+	l := link{p.from, p.to}
+	if s.quiet {
+		p.at = s.now + quietDelay + s.around(quietJitter)
+		s.net.packets = append(s.net.packets, p)
+		return
+	}
+	if s.rng.Float64() < s.o.Loss || s.net.cut[l] && !s.net.holds || len(s.net.packets) >= packetsMax {
+		s.lose(p)
+		return
+	}
+	p.at = s.now + s.delay(l)
+	s.net.packets = append(s.net.packets, p)
+	if s.rng.Float64() < s.o.Double {
+		s.again(p, s.delay(l))
+	}
+}
+
+// again puts a packet on the wire once more.
+func (s *Sim) again(p *packet, delay uint64) {
+	s.stats.Doubled++
+	double := *p
+	double.original = p.source()
+	double.at = s.now + delay
+	s.net.packets = append(s.net.packets, &double)
+}
+
+func (s *Sim) lose(p *packet) {
+	s.stats.Lost++
+	s.emit(lost{p})
+}
+
+func (s *Sim) delay(l link) uint64 {
+	d := s.o.Delay + s.around(s.o.Jitter)
+	if s.net.slow[l] {
+		d *= slowLink
+	}
+	return d
+}
+
+// around returns a random time with the given mean.
+func (s *Sim) around(mean uint64) uint64 {
+	return uint64(s.rng.ExpFloat64() * float64(mean))
+}
+
+// held tells whether a packet cannot arrive now, whatever happens to it later.
+func (n *network) held(p *packet) bool { return n.holds && n.cut[link{p.from, p.to}] }
+
+// take removes the i-th packet from the wire.
+func (n *network) take(i int) *packet {
+	p := n.packets[i]
+	last := len(n.packets) - 1
+	n.packets[i] = n.packets[last]
+	n.packets = n.packets[:last]
+	return p
+}
+
+// arrive delivers the i-th packet, and with it others that wait for the same node.
+func (s *Sim) arrive(i int) {
+	p := s.net.take(i)
+	m := s.member(p.to)
+	if !m.up() {
+		s.lose(p)
+		return
+	}
+	batch := []*packet{p}
+	for want := s.rng.IntN(s.o.Batch); want > 0; want-- {
+		j := slices.IndexFunc(s.net.packets, func(q *packet) bool { return q.to == p.to && q.at <= s.now && !s.net.held(q) })
+		if j < 0 {
+			break
+		}
+		batch = append(batch, s.net.take(j))
+	}
+	m.deliver(m.time(s.now), batch...)
+	if s.o.Replay > 0 {
+		s.net.remember(s.rng, p)
+	}
+}
+
+func (n *network) remember(r *rand.Rand, p *packet) {
+	if len(n.old) < replaysMax {
+		n.old = append(n.old, p)
+	} else {
+		n.old[r.IntN(replaysMax)] = p
+	}
+}
+
+// partition cuts links: all between two groups of nodes, or one direction between two nodes.
+func (s *Sim) partition() {
+	s.stats.Partitions++
+	s.net.holds = s.rng.IntN(2) == 0
+	if s.rng.IntN(4) == 0 {
+		l := link{s.anyNode().id, s.anyNode().id}
+		s.net.cut[l] = true
+		s.note("the link %d->%d is cut", l.from, l.to)
+		return
+	}
+	side := s.rng.IntN(1 << len(s.nodes))
+	for i, a := range s.nodes {
+		for j, b := range s.nodes {
+			if side>>i&1 != side>>j&1 {
+				s.net.cut[link{a.id, b.id}] = true
+			}
+		}
+	}
+	s.note("the network is parted: %0*b", len(s.nodes), side)
+}
+
+func (s *Sim) mend() {
+	clear(s.net.cut)
+	s.note("the network is mended")
+}

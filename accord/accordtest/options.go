@@ -1,0 +1,139 @@
+package accordtest
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"natsaccord/accord"
+)
+
+// Options describe a simulated run. Swarm draws them from a seed; a zero field means none of it. Rates are
+// probabilities for each step of the simulation, or for each message; times are microseconds.
+type Options struct {
+	Nodes      int
+	FastQuorum int // 0: the core's default
+	Policy     Policy
+	StepTime   uint64 // mean time between two steps if the Policy is not Timed
+
+	// The workload.
+	Txns, Reads int
+	HotKeys     int     // keys that most transactions fight for
+	ColdKeys    int     // keys that are rarely shared
+	KeysMax     int     // of one transaction
+	Hot         float64 // probability that a key is hot
+	Every       uint64  // mean time between two submissions
+
+	// The network.
+	Delay, Jitter uint64 // of a message: at least, and mean on top
+	Slow          float64
+	Loss, Double  float64
+	Replay        float64 // rate at which an old message is delivered again, long after
+
+	// The nodes.
+	SyncTime, ApplyTime uint64 // mean
+	Batch               int    // messages a node takes in at a time, at most
+	Crash, Pause        float64
+	Partition, Heal     float64
+	Downtime            uint64  // mean
+	Skew                uint64  // of a clock, at most
+	Drift               float64 // of a clock, at most: 0.01 is one per cent
+	ClockJump           float64 // rate
+
+	Core  accord.Config // times and mutations; what identifies a node is filled in
+	Loose Mutation
+}
+
+// Policy is how the next step is chosen from all that could happen.
+type Policy uint8
+
+// The policies. docs/protocol.md §10.1.
+const (
+	Timed    Policy = iota // what is due first: as in real life
+	Uniform                // any, whatever its time
+	Priority               // by random priorities of (transaction, node, direction): finds the deep bugs
+)
+
+// String returns the policy's name.
+func (p Policy) String() string { return [...]string{"timed", "uniform", "priority"}[p] }
+
+// Swarm draws a run's options: which faults happen, how often, and how crowded it is. Each run has some and
+// lacks others, since too many kinds of faults at once hide each other.
+func Swarm(seed uint64) Options {
+	r := rand.New(rand.NewPCG(seed, 1))
+	o := Options{
+		Nodes:    pick(r, 3, 3, 3, 3, 5, 5, 5, 7, 1, 2, 4),
+		Policy:   pick(r, Timed, Uniform, Priority, Priority),
+		StepTime: pick[uint64](r, 20, 100, 500, 2000),
+
+		Txns:     pick(r, 2, 3, 5, 8, 20, 40),
+		Reads:    pick(r, 0, 0, 2, 10),
+		HotKeys:  1 + r.IntN(3),
+		ColdKeys: pick(r, 0, 2, 20),
+		KeysMax:  1 + r.IntN(3),
+		Hot:      pick(r, 0.5, 0.9, 1),
+		Every:    pick[uint64](r, 50, 500, 3000, 20000),
+
+		Delay:  pick[uint64](r, 0, 100, 2000),
+		Jitter: pick[uint64](r, 10, 300, 5000, 50000),
+		Slow:   some(r, 0.5),
+		Loss:   some(r, 0.25),
+		Double: some(r, 0.15),
+		Replay: some(r, 0.05),
+
+		SyncTime:  pick[uint64](r, 10, 1000, 20000),
+		ApplyTime: pick[uint64](r, 10, 1000, 20000),
+		Batch:     pick(r, 1, 1, 4, 50),
+		Crash:     some(r, 0.02),
+		Pause:     some(r, 0.01),
+		Partition: some(r, 0.01),
+		Heal:      0.02,
+		Downtime:  pick[uint64](r, 1000, 100000, 2000000),
+		Skew:      pick[uint64](r, 0, 0, 1000, 200000, 3000000),
+		Drift:     some(r, 0.1),
+		ClockJump: some(r, 0.005),
+	}
+	o.Core = swarmCore(r)
+	return o
+}
+
+// swarmCore draws times for the core: mostly its defaults, sometimes hasty ones, so that retries and
+// recoveries run into what they retry and recover.
+func swarmCore(r *rand.Rand) accord.Config {
+	ms := accord.Millisecond
+	if r.IntN(3) == 0 {
+		return accord.Config{}
+	}
+	return accord.Config{
+		HLCReserve:   pick(r, 0, 10*ms, 900*ms),
+		RetryAfter:   pick(r, 0, 2*ms, 10*ms),
+		RetryMax:     pick(r, 0, 20*ms, 200*ms),
+		FastWaitMin:  pick(r, 0, 1, 20*ms),
+		FastWaitMax:  pick(r, 0, 30*ms),
+		SuspectAfter: pick(r, 0, 20*ms, 200*ms),
+		FetchAfter:   pick(r, 0, 1*ms, 100*ms),
+		RecoverAfter: pick(r, 0, 3*ms, 20*ms, 100*ms),
+		Stagger:      pick(r, 0, 1, 5*ms),
+		BackoffMax:   pick(r, 0, 50*ms, 500*ms),
+		ExpireAfter:  pick(r, 0, 0, 10*ms, 300*ms),
+		FenceEvery:   pick(r, 0, 2*ms, 10*ms, 200*ms),
+		FenceDelay:   pick(r, 0, 1, 5*ms),
+	}
+}
+
+// pick returns one of choices; writing one twice makes it twice as likely.
+func pick[T any](r *rand.Rand, choices ...T) T { return choices[r.IntN(len(choices))] }
+
+// some returns zero half of the time, else a rate up to most, small ones being more likely.
+func some(r *rand.Rand, most float64) float64 {
+	if r.IntN(2) == 0 {
+		return 0
+	}
+	x := r.Float64()
+	return most * x * x
+}
+
+// String returns the options on one line.
+func (o Options) String() string {
+	return fmt.Sprintf("nodes=%d policy=%v txns=%d reads=%d keys=%d+%d crash=%.3g pause=%.3g partition=%.3g loss=%.3g double=%.3g replay=%.3g skew=%d drift=%.3g jump=%.3g",
+		o.Nodes, o.Policy, o.Txns, o.Reads, o.HotKeys, o.ColdKeys, o.Crash, o.Pause, o.Partition, o.Loss, o.Double, o.Replay, o.Skew, o.Drift, o.ClockJump)
+}

@@ -1,0 +1,233 @@
+package accordtest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"strings"
+
+	"natsaccord/accord"
+)
+
+// Sim is a cluster in virtual time, everything about which follows from a seed.
+type Sim struct {
+	o        Options
+	rng      *rand.Rand
+	now      uint64 // true time, microseconds
+	quiet    bool   // all faults have ended
+	nodes    []*member
+	net      network
+	load     workload
+	schedule scheduler
+	checker  *checker
+	trace    trace
+	stats    Stats
+	scratch  []choice
+}
+
+// Limits of a run.
+const (
+	stepsMax      = 20_000          // with faults
+	quietStepsMax = 200_000         // after them
+	quietTimeMax  = 300 * 1_000_000 // microseconds
+	settleEvery   = 20              // steps between two looks whether all is done
+)
+
+// Run simulates a cluster and returns what came of it. The same seed and options give the same Report.
+func Run(seed uint64, o Options) Report {
+	return run(seed, o, false)
+}
+
+// Trace is Run, and keeps the whole transcript.
+func Trace(seed uint64, o Options) Report {
+	return run(seed, o, true)
+}
+
+func run(seed uint64, o Options, keepAll bool) Report {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	s := &Sim{
+		o: o, rng: rng, now: epochStart,
+		net: newNetwork(rng, o), load: newWorkload(rng, o), schedule: newScheduler(rng, o.Policy),
+		checker: newChecker(o.Nodes, o.FastQuorum),
+	}
+	if keepAll {
+		s.trace.all = &strings.Builder{}
+	}
+	s.guarded(s.live)
+	return s.report(seed)
+}
+
+// guarded turns a panic of the core into a violation.
+func (s *Sim) guarded(f func() error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.checker.fail(violation("panic", "%v\n%s", r, debug.Stack()))
+		}
+	}()
+	if err := f(); err != nil {
+		s.checker.fail(err)
+	}
+}
+
+// live runs the cluster with faults until its clients have nothing more to do, and then without any until it
+// has come to rest.
+func (s *Sim) live() error {
+	if err := s.boot(); err != nil {
+		return err
+	}
+	rest := 0 // steps since the last request
+	for s.stats.Steps < stepsMax && rest < 50*(s.o.Txns+s.o.Reads+10) && s.checker.violation == nil {
+		if s.load.done == len(s.load.requests) {
+			rest++
+		}
+		s.fault()
+		if more, err := s.step(); err != nil || !more {
+			return err
+		}
+	}
+	if s.checker.violation != nil {
+		return nil
+	}
+	return s.settle()
+}
+
+func (s *Sim) boot() error {
+	var ids []accord.NodeID
+	for i := range s.o.Nodes {
+		ids = append(ids, accord.NodeID(i+1))
+	}
+	for _, id := range ids {
+		cfg := s.o.Core
+		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Seed = id, ids, s.o.FastQuorum, s.rng.Uint64()
+		m := &member{Node: newNode(cfg, s.emit, s.transmit), clock: s.anyClock()}
+		m.loose = s.o.Loose
+		s.nodes = append(s.nodes, m)
+	}
+	for _, m := range s.nodes {
+		if err := m.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sim) member(id accord.NodeID) *member { return s.nodes[id-1] }
+
+func (s *Sim) emit(e event) {
+	s.trace.add(s.now-epochStart, e)
+	s.checker.observe(e)
+}
+
+// step lets one thing happen. It returns false if nothing is left that could.
+func (s *Sim) step() (bool, error) {
+	c, ok := s.choose()
+	if !ok {
+		return false, nil
+	}
+	s.stats.Steps++
+	m := s.nodes[c.node]
+	switch c.act {
+	case actArrive:
+		s.arrive(c.packet)
+	case actOwn:
+		m.deliverOwn(m.time(s.now))
+	case actPersist:
+		m.persist(m.syncing)
+		m.syncing = 0
+	case actApply:
+		may := m.mayApply()
+		m.apply(may[s.rng.IntN(len(may))])
+		m.applyAt = s.now + s.around(s.o.ApplyTime)
+	case actReport:
+		m.report(m.time(s.now))
+	case actTick:
+		m.tick(m.time(s.now))
+	case actWake:
+		if err := s.wake(m); err != nil {
+			return false, err
+		}
+	case actRequest:
+		s.request()
+	}
+	s.arm()
+	return true, nil
+}
+
+// arm starts the syncs that are wanted: a node that has something to write writes it, all at once, as soon as
+// it is done with what it wrote before.
+func (s *Sim) arm() {
+	for _, m := range s.nodes {
+		if m.up() && m.syncing == 0 && len(m.unwritten) > 0 {
+			m.syncing, m.syncAt = len(m.unwritten), s.now+s.around(s.o.SyncTime)
+		}
+	}
+}
+
+// settle ends all faults and demands that everything comes to its end.
+func (s *Sim) settle() error {
+	if err := s.heal(); err != nil {
+		return err
+	}
+	start := s.now
+	for i := 1; s.checker.violation == nil; i++ {
+		more, err := s.step()
+		if err != nil {
+			return err
+		}
+		if (i%settleEvery == 0 || !more) && s.unsettled() == "" {
+			break
+		}
+		if !more || i > quietStepsMax || s.now-start > quietTimeMax {
+			return violation("I26", "not at rest after %d ms without faults: %s", (s.now-start)/1000, s.unsettled())
+		}
+	}
+	if s.checker.violation == nil {
+		s.emit(finished{s.cluster()})
+	}
+	return nil
+}
+
+func (s *Sim) cluster() []*Node {
+	var nodes []*Node
+	for _, m := range s.nodes {
+		nodes = append(nodes, m.Node)
+	}
+	return nodes
+}
+
+// unsettled says what is not done yet, or nothing if all is.
+func (s *Sim) unsettled() string {
+	if s.load.done < len(s.load.requests) {
+		return fmt.Sprintf("%d requests are not made", len(s.load.requests)-s.load.done)
+	}
+	for _, m := range s.nodes {
+		switch {
+		case len(m.unwritten)+len(m.debts)+len(m.due)+len(m.own)+len(m.done) > 0:
+			return fmt.Sprintf("node %d is at work", m.id)
+		case m.machine.Live() > 0:
+			return fmt.Sprintf("node %d has %d live transactions: %s", m.id, m.machine.Live(), liveOf(m.machine))
+		case len(m.clients) > 0:
+			return fmt.Sprintf("node %d owes answers to %d clients", m.id, len(m.clients))
+		}
+	}
+	for _, x := range s.checker.ledger.live() {
+		for _, m := range s.nodes {
+			if !m.store.Applied(x.id) {
+				return fmt.Sprintf("node %d has not applied %s at %s", m.id, name(x.id.Timestamp), name(x.executeAt))
+			}
+		}
+	}
+	return ""
+}
+
+// liveOf shows the registered transactions of a Machine that are not applied, the first of them.
+func liveOf(m *accord.Machine) string {
+	first := accord.Record{}
+	for r := range m.Records() {
+		done := r.Status == accord.StatusApplied || r.Status == accord.StatusInvalidated
+		if r.Txn != nil && !done && (first.ID.IsZero() || r.ID.Before(first.ID.Timestamp)) {
+			first = r
+		}
+	}
+	return show(first) + " (first not applied), watermark " + name(m.Scalars().Watermark)
+}
