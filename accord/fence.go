@@ -222,7 +222,7 @@ func (m *Machine) moveWatermark(to Timestamp) {
 	m.counters.Watermarks++
 	m.scalars.Watermark = to
 	m.scalars.ConflictFloor = maxTimestamp(m.scalars.ConflictFloor, to)
-	m.scribble = true
+	m.recordScalars()
 	m.fences.lagSince = 0
 	m.retire()
 	m.releaseFloors()

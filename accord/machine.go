@@ -16,6 +16,9 @@ type Machine struct {
 	now        uint64
 	clock      hlc
 	scalars    Scalars
+	// durableMark is the watermark that survives a crash, the only one to tell others: they forget what all
+	// nodes say they have applied.
+	durableMark Timestamp
 
 	commands   map[TxnID]*command
 	tombstones map[TxnID]Timestamp // applied and forgotten: its executeAt; invalidated: zero
@@ -58,17 +61,18 @@ func Restore(cfg Config, scalars Scalars, records iter.Seq2[Record, error]) (*Ma
 	m.mutateRestore(&scalars)
 	*m = Machine{
 		cfg: cfg, slow: quorum.Slow(n), fast: cfg.FastQuorum, rejects: quorum.Rejects(n, cfg.FastQuorum),
-		clock:      hlc{self: cfg.Self, epoch: scalars.Epoch, reserve: cfg.HLCReserve, last: scalars.HLCLimit, limit: scalars.HLCLimit, durable: scalars.HLCLimit},
-		scalars:    scalars,
-		commands:   make(map[TxnID]*command),
-		tombstones: make(map[TxnID]Timestamp),
-		index:      newConflicts(),
-		coords:     make(map[TxnID]*coordination),
-		inquiries:  make(map[TxnID]*inquiry),
-		reads:      make(map[TxnID]*reading),
-		peers:      newPeers(cfg.Nodes),
-		fences:     fencing{boot: scalars.HLCLimit},
-		random:     cfg.Seed,
+		clock:       hlc{self: cfg.Self, epoch: scalars.Epoch, reserve: cfg.HLCReserve, last: scalars.HLCLimit, limit: scalars.HLCLimit, durable: scalars.HLCLimit},
+		scalars:     scalars,
+		durableMark: scalars.Watermark,
+		commands:    make(map[TxnID]*command),
+		tombstones:  make(map[TxnID]Timestamp),
+		index:       newConflicts(),
+		coords:      make(map[TxnID]*coordination),
+		inquiries:   make(map[TxnID]*inquiry),
+		reads:       make(map[TxnID]*reading),
+		peers:       newPeers(cfg.Nodes),
+		fences:      fencing{boot: scalars.HLCLimit},
+		random:      cfg.Seed,
 	}
 	if err := m.load(records); err != nil {
 		return nil, err
@@ -164,7 +168,7 @@ func (m *Machine) Ready() Ready {
 	}
 	r := m.ready
 	m.ready = Ready{}
-	r.Header = Header{SentHLC: m.clock.last, Watermark: m.scalars.Watermark, RedundantBefore: m.scalars.RedundantBefore}
+	r.Header = Header{SentHLC: m.clock.last, Watermark: m.durableMark, RedundantBefore: m.scalars.RedundantBefore}
 	return r
 }
 
@@ -176,13 +180,18 @@ func (m *Machine) record(c *command) {
 	}
 }
 
+// recordScalars has the scalars recorded with the next Ready, and this node told when they are durable.
+func (m *Machine) recordScalars() {
+	m.scribble = true
+	m.owe(m.cfg.Self, TxnID{m.scalars.Watermark}, Pong{HLCLimit: m.clock.limit})
+}
+
 // timestamp issues a timestamp, and has the clock's reservation recorded if it had to be raised.
 func (m *Machine) timestamp(kind Kind) Timestamp {
 	t, raised := m.clock.next(m.now, kind)
 	if raised {
 		m.scalars.HLCLimit = m.clock.limit
-		m.scribble = true
-		m.owe(m.cfg.Self, TxnID{}, Pong{HLCLimit: m.clock.limit})
+		m.recordScalars()
 	}
 	return t
 }
@@ -292,6 +301,7 @@ func (m *Machine) dispatchRare(msg Message) {
 	case Pong:
 		if from == m.cfg.Self {
 			m.clock.durable = max(m.clock.durable, b.HLCLimit)
+			m.durableMark = maxTimestamp(m.durableMark, id.Timestamp)
 		}
 	}
 }

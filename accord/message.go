@@ -8,7 +8,7 @@ type Message struct {
 	Body     Body
 }
 
-// Header stands in front of every batch of messages from one node: its clock and how far it has come.
+// Header stands in front of every batch of messages from one node: its clock and how far it has come, durably.
 type Header struct {
 	SentHLC         uint64 // microseconds
 	Watermark       Timestamp

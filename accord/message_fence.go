@@ -38,7 +38,7 @@ type ReadDepsOK struct {
 type Ping struct{}
 
 // Pong says that its sender is alive, and that no timestamp of it at or above HLCLimit was ever used. A node's
-// Pong to itself tells it that its clock reservation is durable.
+// Pong to itself tells it that its clock reservation and the watermark that is the Message's TxnID are durable.
 type Pong struct {
 	HLCLimit uint64
 }
