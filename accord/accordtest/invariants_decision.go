@@ -180,6 +180,10 @@ func (l *ledger) record(r accord.Record) error {
 	switch {
 	case r.Status == accord.StatusInvalidated:
 		return l.decide(r.ID, proposal{invalid: true})
+	case r.Status == accord.StatusAccepted:
+		return l.propose(r.ID, r.AcceptedBallot, proposal{executeAt: r.ExecuteAt})
+	case r.Status == accord.StatusAcceptedInvalidate:
+		return l.propose(r.ID, r.AcceptedBallot, proposal{invalid: true})
 	case r.Status.Decided():
 		if err := l.decide(r.ID, proposal{executeAt: r.ExecuteAt}); err != nil || r.Deps == nil {
 			return err

@@ -110,7 +110,7 @@ func (d durable) rest(r accord.Record) error {
 			return d.lacks("the decision")
 		}
 	case accord.FetchOK:
-		if b.Record.Status > r.Status || b.Record.Promised.After(r.Promised.Timestamp) {
+		if !holds(r, b.Record) {
 			return d.lacks("the record")
 		}
 	case accord.FenceCollect:
@@ -130,6 +130,18 @@ func (d durable) rest(r accord.Record) error {
 		}
 	}
 	return nil
+}
+
+// holds tells whether a record is as far as an earlier one, or further.
+func holds(r, earlier accord.Record) bool {
+	switch {
+	case r.Status.Decided():
+		return true
+	case earlier.Status.Decided():
+		return false
+	}
+	return !r.Promised.Before(earlier.Promised.Timestamp) && !r.AcceptedBallot.Before(earlier.AcceptedBallot.Timestamp) &&
+		(r.Vote == earlier.Vote || earlier.Vote.IsZero()) && (r.Status != accord.StatusNone || earlier.Status == accord.StatusNone)
 }
 
 // reserved checks that a timestamp this node has issued cannot be issued again after a restart (I8, D9). What

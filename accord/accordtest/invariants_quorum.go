@@ -1,6 +1,8 @@
 package accordtest
 
 import (
+	"slices"
+
 	"natsaccord/accord"
 )
 
@@ -80,11 +82,11 @@ type answers struct {
 
 // ballotBox is what one node was answered about one transaction.
 type ballotBox struct {
-	learnt  bool // a decision
-	known   bool // the decision, here
-	slowed  bool // has proposed at ballot 0
-	votes   map[accord.NodeID]accord.PreAcceptOK
-	accepts map[accord.Ballot]map[accord.NodeID]accord.Deps
+	learnt  bool                                   // a decision
+	known   bool                                   // the decision, here
+	slowed  bool                                   // has proposed at ballot 0
+	votes   map[accord.NodeID][]accord.PreAcceptOK // a node may answer again, and know more then
+	accepts map[accord.Ballot]map[accord.NodeID][]accord.Deps
 	refused map[accord.Ballot]map[accord.NodeID]bool // AcceptInvalidateOK
 	deps    map[accord.Ballot]accord.Deps            // as proposed
 }
@@ -97,8 +99,8 @@ func (a *answers) box(node accord.NodeID, id accord.TxnID) *ballotBox {
 	b := a.nodes[node][id]
 	if b == nil {
 		b = &ballotBox{
-			votes:   map[accord.NodeID]accord.PreAcceptOK{},
-			accepts: map[accord.Ballot]map[accord.NodeID]accord.Deps{},
+			votes:   map[accord.NodeID][]accord.PreAcceptOK{},
+			accepts: map[accord.Ballot]map[accord.NodeID][]accord.Deps{},
 			refused: map[accord.Ballot]map[accord.NodeID]bool{},
 			deps:    map[accord.Ballot]accord.Deps{},
 		}
@@ -122,6 +124,9 @@ func (a *answers) observe(e event) error {
 		}
 	case recorded:
 		for _, r := range e.unit.Records {
+			if r.Status == accord.StatusAccepted { // here or, with nobody else to ask, for itself
+				a.box(e.node.id, r.ID).deps[r.AcceptedBallot] = *r.AcceptedDeps
+			}
 			if err := a.decided(e.node.id, r); err != nil {
 				return err
 			}
@@ -147,12 +152,12 @@ func (a *answers) answered(node accord.NodeID, m accord.Message) {
 	x := a.box(node, m.TxnID)
 	switch b := m.Body.(type) {
 	case accord.PreAcceptOK:
-		x.votes[m.From] = b
+		x.votes[m.From] = append(x.votes[m.From], b)
 	case accord.AcceptOK:
 		if x.accepts[b.Ballot] == nil {
-			x.accepts[b.Ballot] = map[accord.NodeID]accord.Deps{}
+			x.accepts[b.Ballot] = map[accord.NodeID][]accord.Deps{}
 		}
-		x.accepts[b.Ballot][m.From] = b.Deps
+		x.accepts[b.Ballot][m.From] = append(x.accepts[b.Ballot][m.From], b.Deps)
 	case accord.AcceptInvalidateOK:
 		if x.refused[b.Ballot] == nil {
 			x.refused[b.Ballot] = map[accord.NodeID]bool{}
@@ -186,13 +191,13 @@ func (a *answers) decided(node accord.NodeID, r accord.Record) error {
 		}
 		return violation("I14", "node %d invalidates %s without a quorum", node, name(r.ID.Timestamp))
 	}
-	if a.fastQuorum(x, r) {
-		return a.decidedFast(node, x, r)
-	}
 	for b, accepts := range x.accepts {
 		if len(accepts) >= a.slow && covers(*r.Deps, x.deps[b]) && a.coversQuorum(*r.Deps, accepts) {
 			return nil
 		}
+	}
+	if a.fastQuorum(x, r) {
+		return a.decidedFast(node, x, r)
 	}
 	return violation("I14", "node %d decides %s without a quorum that knew no more", node, show(r))
 }
@@ -214,8 +219,8 @@ func (a *answers) decidedFast(node accord.NodeID, x *ballotBox, r accord.Record)
 // fastQuorum tells whether so many nodes have voted for r as it was decided, with all they knew in its deps.
 func (a *answers) fastQuorum(x *ballotBox, r accord.Record) bool {
 	votes := 0
-	for _, v := range x.votes {
-		if v.Fast && covers(*r.Deps, v.Deps) {
+	for _, answers := range x.votes {
+		if slices.ContainsFunc(answers, func(v accord.PreAcceptOK) bool { return v.Fast && covers(*r.Deps, v.Deps) }) {
 			votes++
 		}
 	}
@@ -223,10 +228,10 @@ func (a *answers) fastQuorum(x *ballotBox, r accord.Record) bool {
 }
 
 // coversQuorum tells whether d has all that some slow quorum named.
-func (a *answers) coversQuorum(d accord.Deps, accepts map[accord.NodeID]accord.Deps) bool {
+func (a *answers) coversQuorum(d accord.Deps, accepts map[accord.NodeID][]accord.Deps) bool {
 	covered := 0
-	for _, named := range accepts {
-		if covers(d, named) {
+	for _, answers := range accepts {
+		if slices.ContainsFunc(answers, func(named accord.Deps) bool { return covers(d, named) }) {
 			covered++
 		}
 	}
