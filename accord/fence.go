@@ -140,8 +140,8 @@ func (m *Machine) onFenceOK(from NodeID, id TxnID, ok FenceOK) {
 func (m *Machine) onFenceCommit(id TxnID, msg FenceCommit) {
 	f := &m.fences
 	f.moved = m.now
-	if !id.After(m.scalars.Watermark) {
-		return
+	if !id.After(m.scalars.Watermark) || !id.After(msg.Deps.Floor) {
+		return // of no use: the watermark is there, or has to pass it first
 	}
 	i, known := slices.BinarySearchFunc(f.pending, id.Timestamp, func(p pendingFence, t Timestamp) int { return p.at.Compare(t) })
 	if known {
@@ -149,7 +149,8 @@ func (m *Machine) onFenceCommit(id TxnID, msg FenceCommit) {
 	}
 	f.pending = slices.Insert(f.pending, i, pendingFence{at: id.Timestamp, deps: msg.Deps})
 	if len(f.pending) > pendingMax {
-		f.pending = slices.Delete(f.pending, 1, 2) // neither the first to complete nor the newest
+		// Neither the newest, which covers the others, nor the lowest: one of those is what the rest waits for.
+		f.pending = slices.Delete(f.pending, len(f.pending)-2, len(f.pending)-1)
 	}
 	for _, dep := range msg.Deps.IDs {
 		m.need(dep)
