@@ -21,6 +21,7 @@ type entryOf struct {
 	id        accord.TxnID
 	txn       *accord.Txn // nil for a fence or a read
 	ref       uint64
+	told      bool // some other node may know of it
 	decided   bool
 	invalid   bool
 	executeAt accord.Timestamp
@@ -69,11 +70,7 @@ func (l *ledger) observe(e event) error {
 	case submitted:
 		l.refs[e.ref] = e.txn
 	case started:
-		x := l.entry(e.id)
-		if x.txn != nil {
-			return violation("D9", "TxnID %s is issued twice", name(e.id.Timestamp))
-		}
-		x.txn, x.ref = l.refs[e.ref], e.ref
+		return l.start(e)
 	case acknowledged:
 		l.entry(e.id).acked = true
 	case recorded:
@@ -85,8 +82,25 @@ func (l *ledger) observe(e event) error {
 	case handedOut:
 		return l.record(e.exec.Record)
 	case sent:
+		if e.msg.To != e.msg.From {
+			l.entry(e.msg.TxnID).told = true
+		}
 		return l.message(e.msg)
 	}
+	return nil
+}
+
+// start notes a new transaction. A TxnID that a crash has wiped out before anybody could know of it may be
+// issued again.
+func (l *ledger) start(e started) error {
+	x := l.entry(e.id)
+	if x.txn != nil {
+		if _, kept := e.node.store.durable.record(e.id); kept || x.told {
+			return violation("I8", "TxnID %s is issued twice", name(e.id.Timestamp))
+		}
+		*x = entryOf{id: e.id, proposals: map[accord.Ballot]*proposal{}}
+	}
+	x.txn, x.ref = l.refs[e.ref], e.ref
 	return nil
 }
 

@@ -96,6 +96,6 @@ func (s *Stats) count(c accord.Counters) {
 
 // Error returns what a failed run was, and how to see it again.
 func (r Report) Error() string {
-	return fmt.Sprintf("%s\n%s\n%s\nagain: go test ./accord/accordtest -run TestSim -seed %d -seeds 1 -trace",
+	return fmt.Sprintf("%s\n%s\n%s\nagain: go test ./accord/accordtest -run TestSim -seed %d -seeds 1 -whole",
 		r.Trace, r.Options, r.Violation, r.Seed)
 }

@@ -11,7 +11,7 @@ import (
 var (
 	firstSeed = flag.Uint64("seed", 1, "TestSim: first seed")
 	seeds     = flag.Int("seeds", 300, "TestSim: how many seeds to run")
-	keepTrace = flag.Bool("trace", false, "TestSim: print the whole transcript of a failed run")
+	keepTrace = flag.Bool("whole", false, "TestSim: print the whole transcript of a failed run")
 )
 
 // TestSim runs seeds with options drawn from each.
