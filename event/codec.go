@@ -4,10 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-
-	"github.com/oklog/ulid/v2"
 )
 
 // commandVersion is the first byte of every encoded command. Encoded commands stand in journals: a change of
@@ -52,13 +49,13 @@ func (c Command) MarshalBinary() ([]byte, error) {
 }
 
 func (c Command) sizeHint() int {
-	size := 64
-	if c.Append != nil {
-		for i := range c.Append.Events {
-			size += 96 + len(c.Append.Events[i].Data)
-		}
+	switch {
+	case c.Append != nil:
+		return c.Append.size()
+	case c.PutSnapshot != nil:
+		return 1024 + len(c.PutSnapshot.Data)
 	}
-	return size
+	return 320
 }
 
 func appendText(b []byte, s string) []byte {
@@ -99,19 +96,34 @@ func appendEvent(b []byte, e *Event) []byte {
 		b = appendText(b, tag)
 	}
 	b = binary.AppendUvarint(b, uint64(len(e.Metadata)))
-	for _, key := range slices.Sorted(maps.Keys(e.Metadata)) {
+	for _, key := range sortedKeys(e.Metadata) {
 		b = appendText(appendText(b, key), e.Metadata[key])
 	}
 	return b
 }
 
-// DecodeCommand decodes what MarshalBinary wrote. It never panics, and allocates no more than a small multiple
-// of len(b). The command may refer to b, which must not be changed afterwards.
+// sortedKeys does in one allocation what slices.Sorted does in several.
+func sortedKeys(m map[string]string) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// DecodeCommand decodes what MarshalBinary wrote, and nothing else: what it accepts is the one encoding of what
+// it returns. It never panics, and allocates no more than a small multiple of len(b). The command may refer to
+// b, which must not be changed afterwards; its strings share one copy of b.
 func DecodeCommand(b []byte) (Command, error) {
 	d := decoder{rest: b}
 	if version := d.byte(); d.err == nil && version != commandVersion {
 		return Command{}, fmt.Errorf("%w: version %d, want %d", ErrMalformed, version, commandVersion)
 	}
+	d.source = string(b)
 	var c Command
 	switch op := d.byte(); op {
 	case opAppend:
@@ -134,120 +146,4 @@ func DecodeCommand(b []byte) (Command, error) {
 		return Command{}, d.err
 	}
 	return c, nil
-}
-
-// decoder reads from the front of rest until something is wrong, and nothing after that.
-type decoder struct {
-	rest []byte
-	err  error
-}
-
-func (d *decoder) fail(format string, args ...any) {
-	if d.err == nil {
-		d.err = fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
-	}
-	d.rest = nil
-}
-
-func (d *decoder) take(n uint64) []byte {
-	if n > uint64(len(d.rest)) {
-		d.fail("wants %d bytes, has %d", n, len(d.rest))
-		return nil
-	}
-	taken := d.rest[:n:n]
-	d.rest = d.rest[n:]
-	return taken
-}
-
-func (d *decoder) byte() byte {
-	if b := d.take(1); len(b) == 1 {
-		return b[0]
-	}
-	return 0
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.rest)
-	if n <= 0 {
-		d.fail("bad number")
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.rest)
-	if n <= 0 {
-		d.fail("bad number")
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
-}
-
-func (d *decoder) bytes() []byte { return d.take(d.uvarint()) }
-func (d *decoder) text() string  { return string(d.bytes()) }
-
-func (d *decoder) ulid() (id ulid.ULID) {
-	copy(id[:], d.take(uint64(len(id))))
-	return id
-}
-
-// count reads how many items of at least size bytes follow, and refuses more than there can be.
-func (d *decoder) count(size int) int {
-	n := d.uvarint()
-	if n > uint64(len(d.rest)/size) {
-		d.fail("wants %d items, has %d bytes", n, len(d.rest))
-		return 0
-	}
-	return int(n)
-}
-
-func (d *decoder) append(hash *Hash) *Append {
-	copy(hash[:], d.take(uint64(len(hash))))
-	a := &Append{RequestID: d.text(), After: Position(d.text())}
-	if n := d.count(2); n > 0 {
-		a.Conditions = make([]Condition, n)
-	}
-	for i := range a.Conditions {
-		a.Conditions[i] = Condition{Stream: Stream(d.text()), Expect: Expect(d.varint())}
-	}
-	const leastEvent = 16 + 7 // an id and seven lengths or flags
-	if n := d.count(leastEvent); n > 0 {
-		a.Events = make([]Event, n)
-	}
-	for i := range a.Events {
-		d.event(&a.Events[i])
-	}
-	return a
-}
-
-func (d *decoder) event(e *Event) {
-	e.ID = d.ulid()
-	e.Stream = Stream(d.text())
-	e.Version = d.uvarint()
-	e.Type = d.text()
-	switch flag := d.byte(); flag {
-	case 0:
-	case 1:
-		e.Binary = true
-	default:
-		d.fail("flag %d", flag)
-	}
-	e.Data = d.bytes()
-	e.RoutingKey = d.text()
-	if n := d.count(1); n > 0 {
-		e.Tags = make([]string, n)
-	}
-	for i := range e.Tags {
-		e.Tags[i] = d.text()
-	}
-	if n := d.count(2); n > 0 {
-		e.Metadata = make(map[string]string, n)
-		for range n {
-			key := d.text()
-			e.Metadata[key] = d.text()
-		}
-	}
 }

@@ -160,7 +160,9 @@ func (s *State) acknowledge(a *Ack, at Moment) Evaluation {
 	if !claimed || subscriber.Worker != a.Worker {
 		return Evaluation{Outcome: Outcome{Receipt: Receipt{TxnID: at.TxnID}, Fenced: true}}
 	}
-	subscriber.Cursor, subscriber.Lag = max(subscriber.Cursor, a.Position), a.Lag
+	if a.Position >= subscriber.Cursor { // else it comes late, and so does its lag
+		subscriber.Cursor, subscriber.Lag = a.Position, a.Lag
+	}
 	s.Subscribers[a.Key] = subscriber
 	return Evaluation{Outcome: done(at), Subscriber: &subscriber}
 }
