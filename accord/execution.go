@@ -34,7 +34,7 @@ func (m *Machine) schedule(c *command) {
 	if m.scalars.Watermark.Before(c.rec.Deps.Floor) {
 		c.waiting++
 		heap.Push(&m.exec.floors, c)
-		m.lag(c.rec.Deps.Floor)
+		m.lag()
 	}
 	for _, id := range m.mutateWaits(c.rec.Deps.IDs) {
 		if _, forgotten := m.tombstones[id]; forgotten {

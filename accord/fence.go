@@ -189,7 +189,7 @@ func (m *Machine) complete(p *pendingFence) bool {
 		return true
 	}
 	if m.scalars.Watermark.Before(p.deps.Floor) {
-		m.lag(p.deps.Floor)
+		m.lag()
 		return false
 	}
 	for ; p.next < len(p.deps.IDs); p.next++ {
@@ -230,8 +230,8 @@ func (m *Machine) moveWatermark(to Timestamp) {
 	m.checkReads()
 }
 
-// lag notes that something here waits for a watermark.
-func (m *Machine) lag(Timestamp) {
+// lag notes that others have a higher watermark, which something here may be waiting for.
+func (m *Machine) lag() {
 	if m.fences.lagSince == 0 {
 		m.fences.lagSince = m.now
 	}
@@ -239,7 +239,8 @@ func (m *Machine) lag(Timestamp) {
 }
 
 // fetchFence asks a node that is further on for the way to the lowest watermark that is waited for here. That
-// one first: what a higher one names may itself wait for it.
+// one first: what a higher one names may itself wait for it. If nothing is waited for, it asks for the way to
+// where the others are: what they have applied without this node, nobody else may tell it.
 func (m *Machine) fetchFence() {
 	f := &m.fences
 	target := m.wanted()
@@ -266,7 +267,8 @@ func (m *Machine) fetchFence() {
 	}
 }
 
-// wanted returns the lowest watermark something here waits for, zero if nothing does.
+// wanted returns the lowest watermark something here waits for, or else the highest of all, zero if that is
+// this node's.
 func (m *Machine) wanted() Timestamp {
 	var lowest Timestamp
 	consider := func(t Timestamp) {
@@ -279,6 +281,13 @@ func (m *Machine) wanted() Timestamp {
 	}
 	for i := range m.fences.pending {
 		consider(m.fences.pending[i].deps.Floor)
+	}
+	if lowest.IsZero() {
+		for i := range m.peers {
+			if t := m.peers[i].watermark; t.After(m.scalars.Watermark) {
+				lowest = maxTimestamp(lowest, t)
+			}
+		}
 	}
 	return lowest
 }

@@ -77,6 +77,9 @@ func Restore(cfg Config, scalars Scalars, records iter.Seq2[Record, error]) (*Ma
 	if err := m.load(records); err != nil {
 		return nil, err
 	}
+	if scalars.HLCLimit > 0 {
+		m.greet()
+	}
 	return m, nil
 }
 

@@ -4,6 +4,7 @@ package accord
 type peer struct {
 	node      NodeID
 	watermark Timestamp // as last told
+	heard     bool      // since this Machine was made
 
 	// owing is since when the peer owes an answer; zero if it owes none. Anything heard of it clears the debt.
 	owing uint64
@@ -53,8 +54,11 @@ func (m *Machine) hear(from NodeID, h Header) bool {
 		return false
 	}
 	p := &m.peers[i]
-	p.owing, p.pause = 0, m.cfg.RetryAfter
+	p.heard, p.owing, p.pause = true, 0, m.cfg.RetryAfter
 	p.watermark = maxTimestamp(p.watermark, h.Watermark)
+	if p.watermark.After(m.scalars.Watermark) {
+		m.lag()
+	}
 	if h.SentHLC <= m.now+m.cfg.MaxSkew {
 		m.clock.observe(h.SentHLC)
 	} else {
@@ -62,6 +66,20 @@ func (m *Machine) hear(from NodeID, h Header) bool {
 	}
 	return true
 }
+
+// greet has the others asked how far they are, as soon as time passes: what was decided while this node was
+// down may be all there is, with nobody left to tell it.
+func (m *Machine) greet() {
+	for i := range m.peers {
+		if p := &m.peers[i]; p.node != m.cfg.Self {
+			p.ticking = true
+			m.wake(0, timerPeer, peerName(p))
+		}
+	}
+}
+
+// peerName is how a timer names a peer.
+func peerName(p *peer) TxnID { return TxnID{Timestamp{HLC: uint64(p.node)}} }
 
 // expect notes that a message to p wants an answer.
 func (m *Machine) expect(p *peer) {
@@ -165,7 +183,7 @@ func (m *Machine) confirmed(from NodeID, id TxnID) {
 
 func (m *Machine) wakePeer(p *peer) {
 	p.pause = max(p.pause, m.cfg.RetryAfter)
-	m.wake(m.now+p.pause, timerPeer, TxnID{Timestamp{HLC: uint64(p.node)}})
+	m.wake(m.now+p.pause, timerPeer, peerName(p))
 }
 
 // tickPeer resends what p has not confirmed. A suspected peer gets no more than a sign that it is waited for.
@@ -173,6 +191,9 @@ func (m *Machine) tickPeer(node NodeID) {
 	p := &m.peers[m.rank(node)]
 	p.pause = min(2*p.pause, m.cfg.RetryMax)
 	switch {
+	case !p.heard && p.owing == 0:
+		m.expect(p)
+		m.send(p.node, TxnID{}, Ping{})
 	case m.suspects(p):
 		m.send(p.node, TxnID{}, Ping{})
 	case len(p.unacked) > 0:

@@ -85,7 +85,7 @@ func (m *Machine) checkRead(id TxnID, r *reading) {
 		return
 	}
 	if m.scalars.Watermark.Before(r.deps.Floor) {
-		m.lag(r.deps.Floor)
+		m.lag()
 		return
 	}
 	for ; r.next < len(r.deps.IDs); r.next++ {

@@ -169,7 +169,7 @@ func (m *Machine) onStable(from NodeID, id TxnID, msg Stable) {
 		invariant(c == nil || c.rec.Status != StatusInvalidated && c.rec.ExecuteAt == msg.ExecuteAt,
 			"transaction %s: told it executes at %s, is %s", id, msg.ExecuteAt, m.describe(c))
 	case msg.Truncated:
-		m.lag(msg.Deps.Floor)
+		m.lag()
 		return
 	case msg.Txn == nil && (c == nil || !c.registered()):
 		m.send(from, id, Fetch{}) // a decision without a body is of no use yet
