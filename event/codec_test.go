@@ -134,7 +134,7 @@ func TestDecodeCommandAllocatesLittle(t *testing.T) {
 		"conditions": pad(append(append([]byte{}, head...), 0xf0, 0xff, 0x07), size),
 		"events":     pad(append(append([]byte{}, head...), 0, 0xa0, 0x50), size),
 		"tags":       pad(append(append([]byte{}, event1...), 0xf0, 0xff, 0x0f), size),
-		"metadata":   pad(append(append([]byte{}, event1...), 0, 0xf0, 0xff, 0x07), size),
+		"metadata":   pad(append(append([]byte{}, event1...), 0, 0xe0, 0xff, 0x07), size),
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
