@@ -104,6 +104,7 @@ type packet struct {
 	messages []accord.Message
 	original *packet // nil, or what this is a double of
 	at       uint64  // when it arrives, if nothing happens to it
+	priority rank
 }
 
 // source returns the packet that was sent.

@@ -13,7 +13,7 @@ type ledger struct {
 	sizes
 	refs map[uint64]*accord.Txn // of what was submitted
 	txns map[accord.TxnID]*entryOf
-	ids  []accord.TxnID // in the order they were first heard of
+	live []*entryOf // those decided to execute, in the order of their decisions; fences and reads excepted
 }
 
 // entryOf is what the ledger knows of one transaction.
@@ -60,7 +60,6 @@ func (l *ledger) entry(id accord.TxnID) *entryOf {
 	if x == nil {
 		x = &entryOf{id: id, proposals: map[accord.Ballot]*proposal{}}
 		l.txns[id] = x
-		l.ids = append(l.ids, id)
 	}
 	return x
 }
@@ -220,6 +219,9 @@ func (l *ledger) decide(id accord.TxnID, p proposal) error {
 	if p.invalid {
 		return nil
 	}
+	if x.txn != nil {
+		l.live = append(l.live, x)
+	}
 	if p.executeAt.Before(id.Timestamp) || p.executeAt != id.Timestamp && !slices.Contains(x.votes, p.executeAt) {
 		return violation("I10", "%s is decided at %s, which nobody voted for", name(id.Timestamp), name(p.executeAt))
 	}
@@ -241,17 +243,6 @@ func (l *ledger) set(id accord.TxnID, d accord.Deps) error {
 	return nil
 }
 
-// live returns the transactions that are decided to execute, in the order they were first heard of.
-func (l *ledger) live() []*entryOf {
-	var live []*entryOf
-	for _, id := range l.ids {
-		if x := l.txns[id]; x.decided && !x.invalid && x.txn != nil {
-			live = append(live, x)
-		}
-	}
-	return live
-}
-
 // completeSets checks at the end that every set a transaction was ever stable with names all that conflicts
 // and executes before it, or has it below its floor (I2).
 type completeSets struct{ ledger *ledger }
@@ -262,7 +253,7 @@ func (c *completeSets) observe(e event) error {
 	if _, ok := e.(finished); !ok {
 		return nil
 	}
-	live := c.ledger.live()
+	live := c.ledger.live
 	for _, x := range live {
 		for _, d := range x.sets {
 			for _, y := range live {

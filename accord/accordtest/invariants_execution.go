@@ -155,7 +155,7 @@ func (c *clients) read(e readable) error {
 }
 
 func (c *clients) finish(nodes []*Node) error {
-	for _, x := range c.ledger.live() {
+	for _, x := range c.ledger.live {
 		if after := c.after[x.ref]; !x.executeAt.After(after) {
 			return violation("G3", "%s executes at %s, and was submitted after %s was seen", name(x.id.Timestamp), name(x.executeAt), name(after))
 		}

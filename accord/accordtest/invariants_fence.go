@@ -65,7 +65,7 @@ func (w *watermarks) move(n *Node, s accord.Scalars) error {
 		return violation("I15", "node %d's watermark decreases from %s to %s", n.id, name(old), name(s.Watermark))
 	}
 	w.marks[n.id] = s.Watermark
-	for _, x := range w.ledger.live() {
+	for _, x := range w.ledger.live {
 		if x.executeAt.After(old) && !x.executeAt.After(s.Watermark) && !n.store.Applied(x.id) {
 			return violation("I15", "node %d's watermark is %s, and %s at %s is not applied", n.id, name(s.Watermark), name(x.id.Timestamp), name(x.executeAt))
 		}

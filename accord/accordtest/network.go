@@ -42,6 +42,7 @@ func newNetwork(r *rand.Rand, o Options) network {
 // transmit takes a packet that a node sends.
 func (s *Sim) transmit(p *packet) {
 	l := link{p.from, p.to}
+	p.priority = rankOf(p)
 	if s.quiet {
 		p.at = s.now + quietDelay + s.around(quietJitter)
 		s.net.packets = append(s.net.packets, p)

@@ -3,8 +3,6 @@ package accordtest
 import (
 	"math/rand/v2"
 	"slices"
-
-	"natsaccord/accord"
 )
 
 // act is a kind of thing that can happen next.
@@ -149,16 +147,19 @@ func (s *Sim) priority(c choice) uint64 {
 	if c.act != actArrive {
 		return uint64(s.schedule.priorities[c.act][c.node][0])
 	}
-	p := s.net.packets[c.packet]
-	msg := p.messages[0]
-	node, direction := p.to, 0
-	if vouches(msg.Body) {
-		node, direction = p.from, 1
-	}
-	return uint64(s.schedule.priorities[class(msg.TxnID)][node][direction])
+	r := s.net.packets[c.packet].priority
+	return uint64(s.schedule.priorities[r.class][r.node][r.direction])
 }
 
-// class returns which priorities a transaction has.
-func class(id accord.TxnID) uint64 {
-	return (id.HLC*31 + uint64(id.Node)) * 0x9e3779b97f4a7c15 >> 58
+// rank says which of the priorities a packet has.
+type rank struct{ class, node, direction uint8 }
+
+func rankOf(p *packet) rank {
+	msg := p.messages[0]
+	r := rank{node: uint8(p.to)}
+	if vouches(msg.Body) {
+		r.node, r.direction = uint8(p.from), 1
+	}
+	r.class = uint8((msg.TxnID.HLC*31 + uint64(msg.TxnID.Node)) * 0x9e3779b97f4a7c15 >> 58)
+	return r
 }

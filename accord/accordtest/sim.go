@@ -210,7 +210,7 @@ func (s *Sim) unsettled() string {
 			return fmt.Sprintf("node %d owes answers to %d clients", m.id, len(m.clients))
 		}
 	}
-	for _, x := range s.checker.ledger.live() {
+	for _, x := range s.checker.ledger.live {
 		for _, m := range s.nodes {
 			if !m.store.Applied(x.id) {
 				return fmt.Sprintf("node %d has not applied %s at %s", m.id, name(x.id.Timestamp), name(x.executeAt))
