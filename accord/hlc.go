@@ -17,8 +17,11 @@ type hlc struct {
 // and so must be recorded together with whatever reveals the timestamp.
 func (c *hlc) next(now uint64, kind Kind) (t Timestamp, raised bool) {
 	c.last = max(c.last+1, now)
-	if c.last+c.reserve/2 >= c.limit {
-		c.limit = c.last + c.reserve
+	// A restart starts at the limit. So that a node that restarts again and again does not run ahead of the
+	// time by a whole reservation each time, what is ahead already is reserved in small steps.
+	limit := max(now+c.reserve, c.last+c.reserve/16)
+	if c.last+c.reserve/32 >= c.limit || limit >= c.limit+c.reserve/2 {
+		c.limit = limit
 		raised = true
 	}
 	return Timestamp{HLC: c.last, Epoch: c.epoch, Node: c.self, Kind: kind}, raised
