@@ -31,7 +31,7 @@ func (h *floorHeap) Pop() any {
 // schedule lets a stable command wait for its dependencies, and wakes what waited for it to be decided.
 func (m *Machine) schedule(c *command) {
 	c.due = 0
-	if m.scalars.Watermark.Before(c.rec.Deps.Floor) {
+	if m.scalars.Watermark.Before(c.rec.Deps.Floor) && !m.mutated(MutateIgnoreFloor) {
 		c.waiting++
 		heap.Push(&m.exec.floors, c)
 		m.lag()
