@@ -213,10 +213,8 @@ func phaseOf(body accord.Body) Phase {
 	case accord.BeginInvalidation, accord.InvalidateOK, accord.AcceptInvalidate, accord.AcceptInvalidateOK,
 		accord.Invalidated, accord.InvalidatedOK:
 		return PhaseInvalidate
-	case accord.FenceCollect, accord.FenceAccept, accord.FenceOK, accord.FenceCommit:
+	case accord.FenceCollect, accord.FenceAccept, accord.FenceOK, accord.FenceCommit, accord.FenceFetch:
 		return PhaseFence
-	case accord.FenceFetch:
-		return PhaseCatchUp
 	case accord.Fetch, accord.FetchOK, accord.ReadDeps, accord.ReadDepsOK, accord.Ping, accord.Pong:
 		return PhaseFetch
 	}
