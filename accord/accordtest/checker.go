@@ -31,6 +31,7 @@ type invariant interface {
 type checker struct {
 	invariants []invariant
 	ledger     *ledger
+	clients    *clients
 	violation  *Violation
 }
 
@@ -41,7 +42,8 @@ func newChecker(nodes, fastQuorum int) *checker {
 	}
 	sizes := sizes{slow: quorum.Slow(nodes), fast: fastQuorum}
 	l := newLedger(sizes)
-	return &checker{ledger: l, invariants: []invariant{
+	clients := newClients(l)
+	return &checker{ledger: l, clients: clients, invariants: []invariant{
 		l,
 		newCompleteSets(l),
 		newMemory(),
@@ -51,7 +53,7 @@ func newChecker(nodes, fastQuorum int) *checker {
 		newProposals(l),
 		newAnswers(l, sizes),
 		newApplications(l),
-		newClients(l),
+		clients,
 		newWatermarks(l),
 	}}
 }

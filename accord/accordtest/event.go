@@ -12,8 +12,7 @@ type event interface {
 type (
 	submitted struct {
 		node *Node
-		ref  uint64
-		txn  *accord.Txn
+		in   accord.Submit
 	}
 	delivered struct { // about to be
 		node   *Node
@@ -118,8 +117,12 @@ func (p *packet) source() *packet {
 func (e submitted) lines(t *text) {
 	t.node(e.node.id)
 	t.str(" is given  ref ")
-	t.num(e.ref)
-	t.keys(e.txn.Keys)
+	t.num(e.in.Ref)
+	t.keys(e.in.Txn.Keys)
+	if !e.in.After.IsZero() {
+		t.name("after")
+		t.time(e.in.After)
+	}
 	t.str("\n")
 }
 

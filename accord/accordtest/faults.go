@@ -11,6 +11,7 @@ type member struct {
 	syncing int    // units that are being persisted
 	syncAt  uint64 // when that ends
 	applyAt uint64 // when the next execution is done
+	doomed  int    // crashes after so many more steps of the simulation; zero: does not
 }
 
 // time returns what the node takes for the time.
@@ -22,6 +23,14 @@ func (s *Sim) fault() {
 	happens := func(rate float64) bool { return rate > 0 && s.rng.Float64() < rate }
 	if happens(o.Crash) {
 		s.crash(s.anyNode())
+	}
+	for _, m := range s.nodes {
+		if m.doomed == 0 {
+			continue
+		}
+		if m.doomed--; m.doomed == 0 {
+			s.crash(m)
+		}
 	}
 	if m := s.anyNode(); happens(o.Pause) && m.up() && !m.paused {
 		s.stats.Pauses++
@@ -58,12 +67,23 @@ func (s *Sim) crash(m *member) {
 	write := s.rng.IntN(len(m.unwritten) + 1)
 	keep := s.rng.IntN(m.store.Unsynced() + write + 1)
 	m.crash(write, keep)
-	m.paused, m.syncing = false, 0
+	m.paused, m.syncing, m.doomed = false, 0, 0
 	m.wakeAt = s.now + s.around(s.o.Downtime)
 	if s.rng.IntN(4) == 0 {
 		m.clock = s.anyClock()
 	}
 }
+
+// doom has an attempt to decide a transaction end early: its node crashes some steps after it asked, or after
+// it decided and before it told everybody.
+func (s *Sim) doom(m *member) {
+	if !s.quiet && m.doomed == 0 && s.o.Assassin > 0 && s.rng.Float64() < s.o.Assassin {
+		m.doomed = 1 + s.rng.IntN(doomSteps)
+	}
+}
+
+// doomSteps is about how many steps an attempt takes.
+const doomSteps = 30
 
 // wake lets a paused node go on, or restarts a crashed one.
 func (s *Sim) wake(m *member) error {

@@ -67,7 +67,7 @@ func (l *ledger) entry(id accord.TxnID) *entryOf {
 func (l *ledger) observe(e event) error {
 	switch e := e.(type) {
 	case submitted:
-		l.refs[e.ref] = e.txn
+		l.refs[e.in.Ref] = e.in.Txn
 	case started:
 		return l.start(e)
 	case acknowledged:

@@ -45,6 +45,11 @@ func (a *applications) hand(n *Node, r accord.Record) error {
 		return violation("I3", "node %d executes %s at or below its watermark %s", n.id, show(r), name(n.machine.Scalars().Watermark))
 	}
 	a.handed[at] = true
+	for _, x := range a.ledger.live {
+		if x.executeAt.Before(r.ExecuteAt) && x.txn.Keys.Intersects(r.Txn.Keys) && !a.handed[nodeTxn{n.id, x.id}] && !n.store.Applied(x.id) {
+			return violation("I3", "node %d executes %s without %s at %s", n.id, show(r), name(x.id.Timestamp), name(x.executeAt))
+		}
+	}
 	for _, key := range r.Txn.Keys {
 		if last := n.store.live.state[key].last; last.After(r.ExecuteAt) {
 			return violation("I3", "node %d executes %s after %s on key %s", n.id, show(r), name(last), key)
@@ -78,6 +83,7 @@ func (a *applications) same(nodes []*Node) error {
 type clients struct {
 	ledger  *ledger
 	visible map[accord.Key]accord.Timestamp // highest executeAt some client has seen
+	latest  accord.Timestamp                // of all keys
 	after   map[uint64]accord.Timestamp     // by Ref of a transaction: what had been seen of its keys before
 	reads   map[uint64]pendingRead
 }
@@ -88,13 +94,16 @@ type pendingRead struct {
 }
 
 func newClients(l *ledger) *clients {
-	return &clients{l, map[accord.Key]accord.Timestamp{}, map[uint64]accord.Timestamp{}, map[uint64]pendingRead{}}
+	return &clients{
+		ledger: l, visible: map[accord.Key]accord.Timestamp{},
+		after: map[uint64]accord.Timestamp{}, reads: map[uint64]pendingRead{},
+	}
 }
 
 func (c *clients) observe(e event) error {
 	switch e := e.(type) {
 	case submitted:
-		c.after[e.ref] = c.seen(e.txn.Keys)
+		c.after[e.in.Ref] = later(c.seen(e.in.Txn.Keys), e.in.After)
 	case acknowledged:
 		return c.acknowledge(e.id)
 	case asked:
@@ -110,17 +119,21 @@ func (c *clients) observe(e event) error {
 func (c *clients) seen(keys accord.Keys) accord.Timestamp {
 	var latest accord.Timestamp
 	for _, key := range keys {
-		if t := c.visible[key]; t.After(latest) {
-			latest = t
-		}
+		latest = later(latest, c.visible[key])
 	}
 	return latest
 }
 
 func (c *clients) see(key accord.Key, t accord.Timestamp) {
-	if t.After(c.visible[key]) {
-		c.visible[key] = t
+	c.visible[key] = later(c.visible[key], t)
+	c.latest = later(c.latest, t)
+}
+
+func later(a, b accord.Timestamp) accord.Timestamp {
+	if a.Before(b) {
+		return b
 	}
+	return a
 }
 
 func (c *clients) acknowledge(id accord.TxnID) error {

@@ -187,7 +187,8 @@ func sameDeps(a, b *accord.Deps) bool {
 type wire struct {
 	votes    map[nodeTxn]accord.PreAcceptOK
 	promises map[nodeTxn]accord.Ballot
-	issued   map[issue]accord.TxnID // which transaction a timestamp of a node was used for
+	issued   map[issue]accord.TxnID  // which transaction a timestamp of a node was used for
+	latest   map[accord.NodeID]lived // the highest TxnID or ballot of each node
 }
 
 type issue struct {
@@ -195,8 +196,14 @@ type issue struct {
 	hlc  uint64
 }
 
+// lived is the highest time used for a TxnID or a ballot in a life of a node, and in those before it.
+type lived struct {
+	life       int
+	now, ended uint64
+}
+
 func newWire() *wire {
-	return &wire{map[nodeTxn]accord.PreAcceptOK{}, map[nodeTxn]accord.Ballot{}, map[issue]accord.TxnID{}}
+	return &wire{map[nodeTxn]accord.PreAcceptOK{}, map[nodeTxn]accord.Ballot{}, map[issue]accord.TxnID{}, map[accord.NodeID]lived{}}
 }
 
 func (w *wire) observe(e event) error {
@@ -207,7 +214,7 @@ func (w *wire) observe(e event) error {
 	at := nodeTxn{s.node.id, s.msg.TxnID}
 	switch b := s.msg.Body.(type) {
 	case accord.PreAccept:
-		return w.issue(s.msg.TxnID.Timestamp, s.msg.TxnID)
+		return w.start(s.node, s.msg.TxnID.Timestamp, s.msg.TxnID)
 	case accord.PreAcceptOK:
 		if p := w.promises[at]; !p.IsZero() {
 			return violation("I6", "node %d votes on %s after a promise", at.node, name(at.id.Timestamp))
@@ -230,9 +237,9 @@ func (w *wire) observe(e event) error {
 		}
 		return w.promise(at, b.Ballot)
 	case accord.Recover:
-		return w.issue(b.Ballot.Timestamp, at.id)
+		return w.start(s.node, b.Ballot.Timestamp, at.id)
 	case accord.BeginInvalidation:
-		return w.issue(b.Ballot.Timestamp, at.id)
+		return w.start(s.node, b.Ballot.Timestamp, at.id)
 	}
 	return nil
 }
@@ -254,6 +261,21 @@ func (w *wire) promise(at nodeTxn, b accord.Ballot) error {
 	}
 	w.promises[at] = b
 	return nil
+}
+
+// start checks a timestamp that names an attempt to decide a transaction. No attempt outlives its node's life,
+// so all timestamps of a later life are above those of the earlier ones.
+func (w *wire) start(n *Node, t accord.Timestamp, id accord.TxnID) error {
+	l := w.latest[n.id]
+	if l.life != n.life {
+		l = lived{life: n.life, ended: max(l.ended, l.now)}
+	}
+	if t.HLC <= l.ended {
+		return violation("I8", "node %d uses %s, and used %d before it restarted", n.id, name(t), l.ended)
+	}
+	l.now = max(l.now, t.HLC)
+	w.latest[n.id] = l
+	return w.issue(t, id)
 }
 
 // issue checks that a node uses each of its timestamps for one transaction only, over all its lives (I8).

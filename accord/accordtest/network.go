@@ -12,6 +12,7 @@ type network struct {
 	packets []*packet
 	old     []*packet // a sample of those delivered, for replays
 	slow    map[link]bool
+	starved map[starved]bool
 	cut     map[link]bool
 	holds   bool // cut links hold packets back instead of losing them
 }
@@ -19,7 +20,24 @@ type network struct {
 // link is one direction between two nodes.
 type link struct{ from, to accord.NodeID }
 
+// starved is a kind of message that hardly ever reaches a node.
+type starved struct {
+	kind string
+	to   accord.NodeID
+}
+
+// kinds are the messages that may be starved: those by which transactions are decided.
+func kinds() []accord.Body {
+	return []accord.Body{
+		accord.PreAccept{}, accord.PreAcceptOK{}, accord.Accept{}, accord.AcceptOK{}, accord.Stable{},
+		accord.AcceptInvalidate{}, accord.AcceptInvalidateOK{}, accord.Invalidated{}, accord.Recover{},
+		accord.RecoverOK{}, accord.BeginInvalidation{}, accord.InvalidateOK{}, accord.FetchOK{}, accord.Nack{},
+		accord.FenceCollect{}, accord.FenceCommit{},
+	}
+}
+
 const (
+	starvedLoss = 0.9  // of starved messages
 	packetsMax  = 3000 // in flight; a network that is fuller loses
 	replaysMax  = 100
 	slowLink    = 20 // times longer takes a slow link
@@ -28,7 +46,14 @@ const (
 )
 
 func newNetwork(r *rand.Rand, o Options) network {
-	n := network{slow: map[link]bool{}, cut: map[link]bool{}}
+	n := network{slow: map[link]bool{}, cut: map[link]bool{}, starved: map[starved]bool{}}
+	for _, body := range kinds() {
+		for to := 1; to <= o.Nodes; to++ {
+			if r.Float64() < o.Starve {
+				n.starved[starved{kindOf(body), accord.NodeID(to)}] = true
+			}
+		}
+	}
 	for from := 1; from <= o.Nodes; from++ {
 		for to := 1; to <= o.Nodes; to++ {
 			if r.Float64() < o.Slow {
@@ -48,6 +73,11 @@ func (s *Sim) transmit(p *packet) {
 		s.net.packets = append(s.net.packets, p)
 		return
 	}
+	s.rush(p)
+	s.starve(p)
+	if len(p.messages) == 0 {
+		return
+	}
 	if s.rng.Float64() < s.o.Loss || s.net.cut[l] && !s.net.holds || len(s.net.packets) >= packetsMax {
 		s.lose(p)
 		return
@@ -57,6 +87,33 @@ func (s *Sim) transmit(p *packet) {
 	if s.rng.Float64() < s.o.Double {
 		s.again(p, s.delay(l))
 	}
+}
+
+// rush takes the hint away by which nodes leave each other's attempts alone. Only progress may depend on it.
+func (s *Sim) rush(p *packet) {
+	if s.o.Rash == 0 {
+		return
+	}
+	for i, m := range p.messages {
+		if ok, told := m.Body.(accord.FetchOK); told && ok.Active && s.rng.Float64() < s.o.Rash {
+			ok.Active = false
+			p.messages[i].Body = ok
+		}
+	}
+}
+
+// starve takes from a packet what hardly ever gets through.
+func (s *Sim) starve(p *packet) {
+	if len(s.net.starved) == 0 {
+		return
+	}
+	p.messages = slices.DeleteFunc(p.messages, func(m accord.Message) bool {
+		starve := s.net.starved[starved{kindOf(m.Body), p.to}] && s.rng.Float64() < starvedLoss
+		if starve {
+			s.stats.Lost++
+		}
+		return starve
+	})
 }
 
 // again puts a packet on the wire once more.

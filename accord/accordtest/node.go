@@ -78,9 +78,9 @@ func (n *Node) crash(write, keep int) {
 func (n *Node) step(now uint64, in accord.Input) { n.machine.Step(now, in) }
 
 // submit gives the node a transaction to coordinate.
-func (n *Node) submit(now, ref uint64, txn *accord.Txn) {
-	n.emit(submitted{n, ref, txn})
-	n.step(now, accord.Submit{Ref: ref, Txn: txn})
+func (n *Node) submit(now uint64, in accord.Submit) {
+	n.emit(submitted{n, in})
+	n.step(now, in)
 	n.collect()
 }
 

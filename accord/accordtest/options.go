@@ -27,12 +27,15 @@ type Options struct {
 	Delay, Jitter uint64 // of a message: at least, and mean on top
 	Slow          float64
 	Loss, Double  float64
+	Rash          float64 // rate of losing the hint that somebody is at work on a transaction
+	Starve        float64 // share of (kind of message, receiver) of which nearly all are lost
 	Replay        float64 // rate at which an old message is delivered again, long after
 
 	// The nodes.
 	SyncTime, ApplyTime uint64 // mean
 	Batch               int    // messages a node takes in at a time, at most
 	Crash, Pause        float64
+	Assassin            float64 // probability that a node crashes soon after it asked or decided something
 	Partition, Heal     float64
 	Downtime            uint64  // mean
 	Skew                uint64  // of a clock, at most
@@ -93,7 +96,45 @@ func Swarm(seed uint64) Options {
 		ClockJump: some(r, 0.005),
 	}
 	o.Core = swarmCore(r)
+	if r.IntN(2) == 0 {
+		o.crowd(r)
+	}
 	return o
+}
+
+// crowd makes a run short and dense: few transactions, all on the same keys and at the same time, and nodes so
+// impatient that several of them try to decide each. Such runs find the consensus bugs, the others those of
+// whatever takes time.
+func (o *Options) crowd(r *rand.Rand) {
+	ms := accord.Millisecond
+	o.Nodes = pick(r, 3, 3, 3, 4, 5, 5, 5, 7)
+	o.Policy = pick(r, Uniform, Priority, Priority, Priority)
+	o.StepTime = pick[uint64](r, 5, 20, 80)
+	o.Delay, o.Jitter = pick[uint64](r, 0, 100), pick[uint64](r, 10, 300)
+	o.Txns, o.Reads = 2+r.IntN(4), 0
+	o.HotKeys, o.ColdKeys, o.KeysMax, o.Hot = 1+r.IntN(2), 0, 1+r.IntN(2), 1
+	o.Every = pick[uint64](r, 10, 100, 1000)
+	o.SyncTime, o.ApplyTime = pick[uint64](r, 10, 500), 10
+	o.Downtime = pick[uint64](r, 300, 3000, 10000)
+	o.Loss, o.Starve = some(r, 0.4), some(r, 0.3)
+	o.Rash = pick(r, 0, 0.9)
+	o.Crash, o.Assassin = pick(r, 0, 0, some(r, 0.02)), pick(r, 0, 0.02, 0.1, 0.3)
+	o.Skew, o.ClockJump = pick[uint64](r, 0, 0, 1000, 20000), 0
+	o.Core = accord.Config{
+		HLCReserve:   pick(r, ms, 20*ms),
+		RetryAfter:   pick(r, ms, 5*ms),
+		RetryMax:     pick(r, 2*ms, 20*ms),
+		FastWaitMin:  pick(r, 0, 1, 2*ms),
+		FastWaitMax:  5 * ms,
+		SuspectAfter: pick(r, 2*ms, 20*ms),
+		FetchAfter:   pick(r, ms/4, 5*ms),
+		RecoverAfter: pick(r, ms/4, ms, 3*ms),
+		Stagger:      pick(r, 1, ms/2),
+		BackoffMax:   pick(r, ms, 20*ms),
+		ExpireAfter:  pick(r, 0, 0, ms),
+		FenceEvery:   pick(r, 0, ms, 10*ms),
+		FenceDelay:   pick(r, 1, ms),
+	}
 }
 
 // swarmCore draws times for the core: mostly its defaults, sometimes hasty ones, so that retries and
@@ -134,6 +175,6 @@ func some(r *rand.Rand, most float64) float64 {
 
 // String returns the options on one line.
 func (o Options) String() string {
-	return fmt.Sprintf("nodes=%d policy=%v txns=%d reads=%d keys=%d+%d crash=%.3g pause=%.3g partition=%.3g loss=%.3g double=%.3g replay=%.3g skew=%d drift=%.3g jump=%.3g",
-		o.Nodes, o.Policy, o.Txns, o.Reads, o.HotKeys, o.ColdKeys, o.Crash, o.Pause, o.Partition, o.Loss, o.Double, o.Replay, o.Skew, o.Drift, o.ClockJump)
+	return fmt.Sprintf("nodes=%d policy=%v txns=%d reads=%d keys=%d+%d crash=%.3g assassin=%.3g starve=%.3g pause=%.3g partition=%.3g loss=%.3g double=%.3g replay=%.3g skew=%d drift=%.3g jump=%.3g",
+		o.Nodes, o.Policy, o.Txns, o.Reads, o.HotKeys, o.ColdKeys, o.Crash, o.Assassin, o.Starve, o.Pause, o.Partition, o.Loss, o.Double, o.Replay, o.Skew, o.Drift, o.ClockJump)
 }

@@ -22,6 +22,7 @@ type Stats struct {
 	Time                               uint64 // virtual, microseconds
 	Started, Acked                     uint64 // transactions
 	Fast, Slow, Recovered, Invalidated uint64 // decisions, by path; one may be made several times
+	Attempts, Preempted                uint64 // recoveries begun; attempts of any kind that had to give way
 	Fences, Watermarks                 uint64
 
 	Crashes, Pauses, Partitions, Jumps uint64
@@ -39,6 +40,8 @@ func (s *Stats) Add(other Stats) {
 	s.Slow += other.Slow
 	s.Recovered += other.Recovered
 	s.Invalidated += other.Invalidated
+	s.Attempts += other.Attempts
+	s.Preempted += other.Preempted
 	s.Fences += other.Fences
 	s.Watermarks += other.Watermarks
 	s.Crashes += other.Crashes
@@ -55,11 +58,12 @@ func (s Stats) String() string {
 	return fmt.Sprintf(`%d runs, %d steps, %.1f s of virtual time
 transactions: %d started, %d acknowledged
 decisions:    %d fast, %d slow, %d recovered, %d invalidated
+recoveries:   %d attempts, %d preempted
 fences:       %d issued, %d times a watermark moved
 faults:       %d crashes, %d pauses, %d partitions, %d clock jumps
 messages:     %d lost, %d doubled, %d replayed`,
 		s.Runs, s.Steps, float64(s.Time)/1e6, s.Started, s.Acked, s.Fast, s.Slow, s.Recovered, s.Invalidated,
-		s.Fences, s.Watermarks, s.Crashes, s.Pauses, s.Partitions, s.Jumps, s.Lost, s.Doubled, s.Replayed)
+		s.Attempts, s.Preempted, s.Fences, s.Watermarks, s.Crashes, s.Pauses, s.Partitions, s.Jumps, s.Lost, s.Doubled, s.Replayed)
 }
 
 func (s *Sim) report(seed uint64) Report {
@@ -90,6 +94,8 @@ func (s *Stats) count(c accord.Counters) {
 	s.Slow += c.Slow
 	s.Recovered += c.Recovered
 	s.Invalidated += c.Invalidated
+	s.Attempts += c.Recoveries
+	s.Preempted += c.Preempted
 	s.Fences += c.Fences
 	s.Watermarks += c.Watermarks
 }

@@ -28,9 +28,10 @@ type Sim struct {
 // Limits of a run.
 const (
 	stepsMax      = 20_000          // with faults
+	restMax       = 3_000           // with faults, after the last request
 	quietStepsMax = 200_000         // after them
 	quietTimeMax  = 300 * 1_000_000 // microseconds
-	settleEvery   = 20              // steps between two looks whether all is done
+	settleEvery   = 50              // steps between two looks whether all is done
 )
 
 // Run simulates a cluster and returns what came of it. The same seed and options give the same Report.
@@ -76,9 +77,12 @@ func (s *Sim) live() error {
 		return err
 	}
 	rest := 0 // steps since the last request
-	for s.stats.Steps < stepsMax && rest < 50*(s.o.Txns+s.o.Reads+10) && s.checker.violation == nil {
+	for s.stats.Steps < stepsMax && rest < restMax && s.checker.violation == nil {
 		if s.load.done == len(s.load.requests) {
 			rest++
+		}
+		if rest%settleEvery == settleEvery-1 && s.decided() {
+			break
 		}
 		s.fault()
 		if more, err := s.step(); err != nil || !more {
@@ -116,6 +120,9 @@ func (s *Sim) member(id accord.NodeID) *member { return s.nodes[id-1] }
 func (s *Sim) emit(e event) {
 	s.trace.add(s.now-epochStart, e)
 	s.checker.observe(e)
+	if q, ok := e.(sent); ok && q.free {
+		s.doom(s.member(q.node.id))
+	}
 }
 
 // step lets one thing happen. It returns false if nothing is left that could.
@@ -193,6 +200,16 @@ func (s *Sim) cluster() []*Node {
 		nodes = append(nodes, m.Node)
 	}
 	return nodes
+}
+
+// decided tells whether all transactions are.
+func (s *Sim) decided() bool {
+	for _, x := range s.checker.ledger.txns {
+		if x.txn != nil && !x.decided {
+			return false
+		}
+	}
+	return true
 }
 
 // unsettled says what is not done yet, or nothing if all is.

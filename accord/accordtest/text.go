@@ -1,7 +1,7 @@
 package accordtest
 
 import (
-	"fmt"
+	"reflect"
 	"strconv"
 
 	"natsaccord/accord"
@@ -288,5 +288,5 @@ func (t *text) recoverOK(r accord.RecoverOK) {
 
 // kindOf returns the name of a message's kind: that of its Go type.
 func kindOf(body accord.Body) string {
-	return fmt.Sprintf("%T", body)[len("accord."):]
+	return reflect.TypeOf(body).Name()
 }

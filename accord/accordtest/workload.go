@@ -18,6 +18,7 @@ type request struct {
 	at   uint64
 	txn  *accord.Txn // nil: a read
 	keys accord.Keys
+	late bool // the transaction must execute after everything any client has seen
 }
 
 // newWorkload plans all requests, at random times.
@@ -31,6 +32,7 @@ func newWorkload(r *rand.Rand, o Options) workload {
 			reads--
 		} else {
 			left--
+			q.late = r.IntN(8) == 0
 			q.txn = &accord.Txn{Keys: q.keys, Body: []byte{byte(r.IntN(256))}}
 		}
 		w.requests = append(w.requests, q)
@@ -68,9 +70,12 @@ func (s *Sim) request() {
 	}
 	s.load.done++
 	ref := uint64(s.load.done)
-	if q.txn == nil {
+	switch {
+	case q.txn == nil:
 		m.read(m.time(s.now), ref, q.keys)
-	} else {
-		m.submit(m.time(s.now), ref, q.txn)
+	case q.late:
+		m.submit(m.time(s.now), accord.Submit{Ref: ref, Txn: q.txn, After: s.checker.clients.latest})
+	default:
+		m.submit(m.time(s.now), accord.Submit{Ref: ref, Txn: q.txn})
 	}
 }

@@ -1,0 +1,72 @@
+package accordtest_test
+
+import (
+	"flag"
+	"testing"
+
+	"natsaccord/accord"
+	"natsaccord/accord/accordtest"
+)
+
+var slowMutants = flag.Bool("mutants", false, "TestMutantsAreFound: look for the mutants that take minutes too")
+
+// mutant is a planted bug and within how many seeds the simulator must find it: several times what it takes.
+type mutant struct {
+	name  string
+	core  accord.Mutation
+	loose accordtest.Mutation
+	seeds uint64
+}
+
+// mutants are all that are planted. docs/protocol.md §10.4 has those that a certified simulator must find.
+func mutants() []mutant {
+	return []mutant{
+		{"decide fast with a slow quorum", accord.MutateFastMajority, 0, 100},
+		{"count late fast votes", accord.MutateLateFastVote, 0, 300},
+		{"vote anew on a duplicate", accord.MutateRecomputeVote, 0, 100},
+		{"accept against a promise", accord.MutateIgnorePromise, 0, 300},
+		{"bound AcceptOK's deps by t0", accord.MutateAcceptDepsAtT0, 0, 300},
+		{"leave the acceptors' deps out", accord.MutateDropAcceptDeps, 0, 100},
+		{"execute before an undecided dependency", accord.MutateSkipUndecided, 0, 300},
+		{"execute before the lowest dependency", accord.MutateDropDep, 0, 300},
+		{"execute below the floor", accord.MutateIgnoreFloor, 0, 3000},
+		{"recover the largest executeAt", accord.MutateLargestT, 0, 10000},
+		{"recover without registering", accord.MutateNoRegister, 0, 600},
+		{"recover t0 whatever the votes", accord.MutateIgnoreVotes, 0, 300},
+		{"invalidate what nobody accepted", accord.MutateAlwaysInvalidate, 0, 4000},
+		{"report the promise as accepted", accord.MutatePromisedAsAccept, 0, 15000},
+		{"forget promises", accord.MutateForgetPromise, 0, 300},
+		{"forget votes", accord.MutateForgetVote, 0, 300},
+		{"start the clock anew", accord.MutateForgetClock, 0, 1000},
+		{"complete a fence at once", accord.MutateEarlyWatermark, 0, 300},
+		{"raise no conflict floor", accord.MutateNoFloor, 0, 100},
+		{"reply before the sync", 0, accordtest.MutateReplyBeforeSync, 100},
+		{"tear the journal", 0, accordtest.MutateTornJournal, 1000},
+		{"lose the mark of an effect", 0, accordtest.MutateUnmarked, 300},
+		{"apply in any order", 0, accordtest.MutateReorderedApply, 100},
+	}
+}
+
+// quickSeeds is how many seeds the mutants may take that are always looked for.
+const quickSeeds = 1000
+
+// TestMutantsAreFound plants one bug at a time.
+func TestMutantsAreFound(t *testing.T) {
+	for _, m := range mutants() {
+		t.Run(m.name, func(t *testing.T) {
+			if m.seeds > quickSeeds && !*slowMutants {
+				t.Skipf("may take %d seeds; run with -mutants", m.seeds)
+			}
+			t.Parallel()
+			for seed := range m.seeds {
+				o := accordtest.Swarm(seed)
+				o.Core.Mutation, o.Loose = m.core, m.loose
+				if r := accordtest.Run(seed, o); r.Violation != nil {
+					t.Logf("found by seed %d: %s", seed, r.Violation.Invariant)
+					return
+				}
+			}
+			t.Errorf("not found in %d seeds", m.seeds)
+		})
+	}
+}
