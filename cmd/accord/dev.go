@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"natsaccord/bus"
+	"natsaccord/embeddednats"
+)
+
+// natsPort is where NATS is expected, and where dev puts its own if the port is free.
+const natsPort = 4222
+
+// dev is what the flags of accord dev say.
+type dev struct {
+	count   int
+	dir     string
+	memory  bool
+	attach  string
+	stores  []string
+	prefix  string
+	verbose bool
+}
+
+func (m Main) devCommand() *cobra.Command {
+	var d dev
+	c := &cobra.Command{
+		Use: "dev", Short: "Run a whole cluster in this process, with nothing else to install", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return m.dev(c.Context(), d) },
+	}
+	f := c.Flags()
+	f.IntVar(&d.count, "nodes", 3, "number of nodes")
+	f.StringVar(&d.dir, "dir", "", "directory for the nodes' SQLite files (default: a temporary one, removed at the end)")
+	f.BoolVar(&d.memory, "memory", false, "keep everything in memory: fast, and gone at the end")
+	f.StringVar(&d.attach, "attach", "", "URL of a NATS server to use instead of an embedded one")
+	f.StringSliceVar(&d.stores, "store", nil, "store of each node, postgres://… or sqlite:PATH; as many as there are nodes")
+	f.StringVar(&d.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
+	f.BoolVarP(&d.verbose, "verbose", "v", false, "log details")
+	return c
+}
+
+func (d dev) validate() error {
+	switch {
+	case d.count < 1 || d.count > 7:
+		return fmt.Errorf("%w: --nodes is %d, want 1 to 7", errUsage, d.count)
+	case len(d.stores) > 0 && len(d.stores) != d.count:
+		return fmt.Errorf("%w: --store is given %d times for %d nodes", errUsage, len(d.stores), d.count)
+	case d.memory && d.dir != "":
+		return fmt.Errorf("%w: --memory and --dir exclude each other", errUsage)
+	}
+	return nil
+}
+
+// storeURLs returns a store for each node, and what to do with them at the end.
+func (d dev) storeURLs() (urls []string, where string, cleanup func() error, err error) {
+	cleanup = func() error { return nil }
+	switch {
+	case len(d.stores) > 0:
+		return d.stores, "the given stores", cleanup, nil
+	case d.memory:
+		for range d.count {
+			urls = append(urls, "sqlite::memory:")
+		}
+		return urls, "memory, gone at the end", cleanup, nil
+	case d.dir == "":
+		if d.dir, err = os.MkdirTemp("", "accord-dev-"); err != nil {
+			return nil, "", cleanup, fmt.Errorf("make a directory: %w", err)
+		}
+		dir := d.dir
+		cleanup = func() error { return os.RemoveAll(dir) }
+		where = d.dir + ", removed at the end"
+	default:
+		where = d.dir
+	}
+	for i := range d.count {
+		urls = append(urls, "sqlite:"+filepath.Join(d.dir, fmt.Sprintf("n%d.db", i+1)))
+	}
+	return urls, where, cleanup, nil
+}
+
+func (m Main) dev(ctx context.Context, d dev) (err error) {
+	if err := d.validate(); err != nil {
+		return err
+	}
+	logger := m.logger(d.verbose)
+	if !d.verbose {
+		logger = slog.New(slog.NewTextHandler(m.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	urls, where, cleanup, err := d.storeURLs()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cleanup()) }()
+	server, stop, err := m.devServer(ctx, d.attach, logger)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var names []string
+	for i := range urls {
+		names = append(names, fmt.Sprintf("n%d", i+1))
+	}
+	errs := make([]error, len(urls))
+	var serving, running sync.WaitGroup
+	serving.Add(len(urls))
+	for i := range urls {
+		running.Go(func() {
+			once := sync.OnceFunc(serving.Done)
+			defer once()
+			one := member{
+				name: names[i], nodes: append([]string(nil), names...), cluster: bus.DefaultPrefix, prefix: d.prefix, store: urls[i],
+				nats: bus.Config{Servers: []string{server}, Insecure: d.attach != ""}, logger: logger, drainFor: 5 * time.Second,
+			}
+			if errs[i] = one.run(ctx, once); errs[i] != nil {
+				cancel(errs[i])
+			}
+		})
+	}
+	serving.Wait()
+	if ctx.Err() == nil {
+		m.greet(server, names, where, d.prefix)
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+// devServer returns the URL of the NATS server to use, and how to stop it.
+func (m Main) devServer(ctx context.Context, attach string, logger *slog.Logger) (url string, stop func(), err error) {
+	if attach != "" {
+		return attach, func() {}, nil
+	}
+	server, err := embeddednats.Start(ctx, embeddednats.Config{Port: natsPort, Logger: logger})
+	if err != nil {
+		if server, err = embeddednats.Start(ctx, embeddednats.Config{Port: -1, Logger: logger}); err != nil {
+			return "", nil, err
+		}
+		fmt.Fprintf(m.Stdout, "Port %d is taken; using another.\n", natsPort)
+	}
+	return server.URL(), server.Shutdown, nil
+}
+
+// greet says where the cluster is and what to do with it.
+func (m Main) greet(server string, names []string, where, prefix string) {
+	flag := ""
+	if server != nats.DefaultURL {
+		flag = " --server " + server
+	}
+	fmt.Fprintf(m.Stdout, `accord: %d nodes are ready
+  NATS   %s
+  nodes  %v
+  data   %s
+
+Append an event, from any language or with the nats CLI:
+  nats req%s %s.v1.append.account.alice '{"events":[{"type":"Opened","data":{"balance":100}}]}'
+Read it back:
+  accord read%s account.alice
+`, len(names), server, names, where, flag, prefix, flag)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"natsaccord/bus"
+	"natsaccord/event"
+	"natsaccord/node"
+	"natsaccord/sqlstore"
+)
+
+// The proofs that the parts fit stand here, in the one place that knows them all.
+var (
+	_ node.Store     = (*sqlstore.Store)(nil)
+	_ node.Bus       = (*bus.Peers)(nil)
+	_ bus.Backend    = (*node.Node)(nil)
+	_ event.Executor = (*node.Node)(nil)
+)
+
+// member is everything one node is made of.
+type member struct {
+	name     string
+	nodes    []string
+	cluster  string
+	prefix   string
+	store    string // URL
+	single   bool
+	unsafe   bool // accept a store that may lose data
+	nats     bus.Config
+	logger   *slog.Logger
+	drainFor time.Duration // how long a graceful stop waits for appends under way
+}
+
+// run runs the node until ctx ends, then stops it gracefully: it refuses new requests, finishes its own
+// appends while it goes on answering its peers, and only then leaves. ready is called once it serves.
+func (m member) run(ctx context.Context, ready func()) (err error) {
+	slices.Sort(m.nodes)
+	store, err := sqlstore.Open(ctx, sqlstore.Config{URL: m.store, Cluster: m.cluster, Node: m.name, Nodes: m.nodes, AllowUnsafe: m.unsafe, Logger: m.logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	m.nats.Node, m.nats.Logger = m.name, m.logger
+	conn, err := bus.Dial(m.nats)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	subjects := bus.Subjects{Prefix: m.prefix, Cluster: m.cluster}
+	peers, err := bus.NewPeers(conn.Peers, bus.PeersConfig{Subjects: subjects, Self: m.name, Nodes: m.nodes, Incarnation: store.Incarnation(), Logger: m.logger})
+	if err != nil {
+		return err
+	}
+	defer peers.Close()
+	cfg := node.Config{}
+	if m.single {
+		cfg = node.SingleNode(m.name)
+	}
+	cfg.Name, cfg.Cluster, cfg.Nodes, cfg.Version, cfg.Logger = m.name, m.cluster, m.nodes, version, m.logger
+	n, err := node.New(cfg, peers, store)
+	if err != nil {
+		return err
+	}
+	if err := peers.Receive(n.Deliver); err != nil {
+		return err
+	}
+	return m.serve(ctx, n, conn, subjects, ready)
+}
+
+// serve runs the node and its service. The node outlives ctx by the time it takes to drain.
+func (m member) serve(ctx context.Context, n *node.Node, conn *bus.Conn, subjects bus.Subjects, ready func()) error {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(running) }()
+	if err := n.Ready(ctx); err != nil {
+		stop()
+		return errors.Join(err, <-ended)
+	}
+	service, err := bus.NewService(conn.Clients, bus.ServiceConfig{Subjects: subjects, Node: m.name, Version: version, Logger: m.logger}, n)
+	if err != nil {
+		stop()
+		return errors.Join(err, <-ended)
+	}
+	if err := conn.Clients.Flush(); err != nil {
+		stop()
+		return errors.Join(fmt.Errorf("node %s: %w", m.name, err), service.Stop(), <-ended)
+	}
+	ready()
+	select {
+	case err := <-ended:
+		return errors.Join(err, service.Stop())
+	case <-ctx.Done():
+	}
+	m.logger.Info("node is draining", "node", m.name)
+	drain, cancel := context.WithTimeout(running, m.drainFor)
+	defer cancel()
+	err = n.Drain(drain)
+	err = errors.Join(err, service.Stop())
+	stop()
+	return errors.Join(err, <-ended)
+}
