@@ -139,7 +139,7 @@ func (m *Machine) onAcceptInvalidate(from NodeID, id TxnID, msg AcceptInvalidate
 		m.owe(from, id, nack)
 		return
 	} else if final {
-		m.owe(from, id, AcceptInvalidateOK{Ballot: msg.Ballot})
+		m.owe(from, id, AcceptInvalidateOK(msg))
 		return
 	}
 	c := m.command(id)
@@ -151,7 +151,7 @@ func (m *Machine) onAcceptInvalidate(from NodeID, id TxnID, msg AcceptInvalidate
 	c.advance(StatusAcceptedInvalidate)
 	m.record(c)
 	m.attend(c, m.cfg.RecoverAfter)
-	m.owe(from, id, AcceptInvalidateOK{Ballot: msg.Ballot})
+	m.owe(from, id, AcceptInvalidateOK(msg))
 }
 
 // onStable takes a decision. docs/protocol.md §3.6.

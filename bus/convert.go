@@ -128,6 +128,7 @@ func (r *AppendReply) Receipt() (event.Receipt, error) {
 // Args turns a request into what to read, but for the stream or category.
 func (r *ReadRequest) Args() (event.ReadArgs, error) {
 	args := event.ReadArgs{
+		Stream: event.Stream(r.Stream), Category: r.Category,
 		After: event.Position(r.After), Before: event.Position(r.Before), FromVersion: r.FromVersion, Limit: r.Limit, MaxBytes: r.MaxBytes,
 		Types: r.Types, RoutingKey: r.RoutingKey, Consistency: event.Consistency(r.Consistency),
 		MinPosition: event.Position(r.MinPosition), Wait: millis(r.WaitMS),

@@ -69,14 +69,7 @@ func (s *Service) readPage(ctx context.Context, selected string, body []byte) (a
 	if err != nil {
 		return nil, err
 	}
-	if category, _, ofStream := strings.Cut(selected, "."); ofStream {
-		args.Stream = event.Stream(selected)
-		err = args.Stream.Validate()
-	} else if selected != "" {
-		args.Category = category
-		err = event.StreamOf(category, "x").Validate()
-	}
-	if err != nil {
+	if err := selectFrom(&args, selected); err != nil {
 		return nil, err
 	}
 	limit := s.pageBytes()
@@ -92,11 +85,37 @@ func (s *Service) readPage(ctx context.Context, selected string, body []byte) (a
 	return NewReadReply(page, args.Stream != ""), nil
 }
 
+// selectFrom adds what the subject names to what the body selects, and checks the names.
+func selectFrom(args *event.ReadArgs, selected string) error {
+	switch _, _, ofStream := strings.Cut(selected, "."); {
+	case selected != "" && (args.Stream != "" || args.Category != ""):
+		return &event.InvalidError{Field: "stream or category", Reason: "stands in the subject already"}
+	case ofStream:
+		args.Stream = event.Stream(selected)
+	case selected != "":
+		args.Category = selected
+	}
+	if args.Stream != "" {
+		return args.Stream.Validate()
+	}
+	if args.Category != "" {
+		return event.StreamOf(args.Category, "x").Validate()
+	}
+	return nil
+}
+
 // pageBytes is how much of a page surely fits a reply.
 func (s *Service) pageBytes() int { return int(s.nc.MaxPayload()) * 3 / 4 }
 
 func (s *Service) head(ctx context.Context, r request) (any, error) {
+	var wire HeadRequest
+	if err := decodeStrict(r.msg.Data(), &wire); err != nil {
+		return nil, err
+	}
 	stream := event.Stream(r.rest)
+	if stream == "" {
+		stream = event.Stream(wire.Stream)
+	}
 	if err := stream.Validate(); err != nil {
 		return nil, err
 	}
@@ -248,9 +267,9 @@ func (s *Service) unknown(_ context.Context, r request) (any, error) {
 	switch verb {
 	case verbEvent, verbNode:
 		return nil, nil // published, or another node's business
-	case verbAppend, verbRead:
+	case verbAppend, verbRead, verbHead:
 		return nil, nil
-	case verbHead, verbTxn:
+	case verbTxn:
 		if rest != "" {
 			return nil, nil
 		}

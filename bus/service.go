@@ -122,6 +122,7 @@ func (s *Service) addEndpoints() error {
 		{"append", subjects.client(verbAppend, ">"), s.append},
 		{"read-log", subjects.Read(), s.read},
 		{"read", subjects.client(verbRead, ">"), s.read},
+		{"head-of", subjects.client(verbHead), s.head},
 		{"head", subjects.client(verbHead, ">"), s.head},
 		{"txn", subjects.client(verbTxn, ">"), s.txn},
 		{"subscriber", subjects.client(verbSubscriber, "*"), s.subscriber},

@@ -136,6 +136,9 @@ func (s Subjects) ReadStream(stream event.Stream) string { return s.client(verbR
 // Head is where a stream's version is asked for.
 func (s Subjects) Head(stream event.Stream) string { return s.client(verbHead, string(stream)) }
 
+// HeadOf is where the head of a stream is asked for whose name stands in the body.
+func (s Subjects) HeadOf() string { return s.client(verbHead) }
+
 // Txn is where the outcome of a request is asked for, by request id or TxnID.
 func (s Subjects) Txn(id string) string { return s.client(verbTxn, id) }
 

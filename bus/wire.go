@@ -84,8 +84,11 @@ type EventRef struct {
 	Position string `json:"position"`
 }
 
-// ReadRequest selects events; what stream or category stands in the subject.
+// ReadRequest selects events. The stream or category stands in the subject, or, for streams whose names cannot,
+// in the body of a request on the subject without them.
 type ReadRequest struct {
+	Stream      string   `json:"stream,omitempty"`
+	Category    string   `json:"category,omitempty"`
 	After       string   `json:"after,omitempty"`
 	Before      string   `json:"before,omitempty"`
 	FromVersion uint64   `json:"from_version,omitempty"`
@@ -122,6 +125,11 @@ type ReadEvent struct {
 	Tags       []string          `json:"tags,omitempty"`
 	RoutingKey string            `json:"routing_key,omitempty"`
 	RecordedAt time.Time         `json:"recorded_at"`
+}
+
+// HeadRequest asks for a stream whose name cannot stand in a subject.
+type HeadRequest struct {
+	Stream string `json:"stream,omitempty"`
 }
 
 // HeadReply is how far a stream has come.

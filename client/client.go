@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -223,7 +222,8 @@ func (c *Client) Read(ctx context.Context, args event.ReadArgs) (event.Page, err
 	var page event.Page
 	err := c.retry(ctx, func(ctx context.Context) error {
 		var reply bus.ReadReply
-		if err := c.ask(ctx, c.readSubject(args), bus.NewReadRequest(args), &reply); err != nil {
+		subject, request := c.readRequest(args)
+		if err := c.ask(ctx, subject, request, &reply); err != nil {
 			return err
 		}
 		var err error
@@ -233,21 +233,19 @@ func (c *Client) Read(ctx context.Context, args event.ReadArgs) (event.Page, err
 	return page, err
 }
 
-func (c *Client) readSubject(args event.ReadArgs) string {
-	selected := args.Category
-	if args.Stream != "" {
-		selected = string(args.Stream)
-	}
-	if c.options.Node != "" {
-		return strings.TrimSuffix(c.subjects.NodeRead(c.options.Node)+"."+selected, ".")
-	}
+// readRequest returns where a read goes, and its body: what is read stands in the subject if it can.
+func (c *Client) readRequest(args event.ReadArgs) (string, bus.ReadRequest) {
+	request := bus.NewReadRequest(args)
+	subject := c.on(c.subjects.Read(), "read")
 	switch {
+	case args.Stream != "" && !args.Stream.IsSubject():
+		request.Stream = string(args.Stream)
 	case args.Stream != "":
-		return c.subjects.ReadStream(args.Stream)
+		subject += "." + string(args.Stream)
 	case args.Category != "":
-		return c.subjects.ReadCategory(args.Category)
+		subject += "." + args.Category
 	}
-	return c.subjects.Read()
+	return subject, request
 }
 
 // Events reads on, page by page, until there is nothing left to read now. It stops after the first error.
@@ -283,12 +281,14 @@ func (c *Client) Head(ctx context.Context, stream event.Stream) (event.Head, err
 	}
 	ctx, cancel := c.deadline(ctx)
 	defer cancel()
-	subject := c.subjects.Head(stream)
-	if c.options.Node != "" {
-		subject = c.subjects.NodeHead(c.options.Node, stream)
+	subject, request := c.on(c.subjects.HeadOf(), "head"), bus.HeadRequest{}
+	if stream.IsSubject() {
+		subject += "." + string(stream)
+	} else {
+		request.Stream = string(stream)
 	}
 	var reply bus.HeadReply
-	err := c.retry(ctx, func(ctx context.Context) error { return c.ask(ctx, subject, struct{}{}, &reply) })
+	err := c.retry(ctx, func(ctx context.Context) error { return c.ask(ctx, subject, request, &reply) })
 	return event.Head{Version: reply.Version, Position: event.Position(reply.Position)}, err
 }
 

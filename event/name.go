@@ -30,10 +30,12 @@ func checkRequestID(id string) error {
 
 // isSubject tells whether s can stand at the end of a subject.
 func isSubject(s string) bool {
-	if s == "" || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") || !utf8.ValidString(s) {
-		return false
-	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
+	return s != "" && s[0] != '.' && s[len(s)-1] != '.' && !strings.Contains(s, "..") && isPrintable(s)
+}
+
+// isPrintable tells whether s has nothing in it that no name may hold.
+func isPrintable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return r == '*' || r == '>' || unicode.IsSpace(r) || unicode.IsControl(r)
 	})
 }
@@ -53,11 +55,15 @@ func (s Stream) Validate() error {
 		return &InvalidError{field, fmt.Sprintf("has the category %q, want letters, digits, _, =, / and -", clip(category))}
 	case len(id) == 0 || len(id) > maxStreamID:
 		return &InvalidError{field, fmt.Sprintf("has an id of %d bytes, want 1 to %d", len(id), maxStreamID)}
-	case !isSubject(id):
-		return &InvalidError{field, "has an id with spaces, control characters, *, > or an empty part between dots"}
+	case !isPrintable(id):
+		return &InvalidError{field, "has an id with spaces, control characters, * or >"}
 	}
 	return nil
 }
+
+// IsSubject tells whether a stream's name can stand in a NATS subject. An id like ".travis.yml" cannot, since no
+// token of a subject is empty: such streams are named in the body of requests instead.
+func (s Stream) IsSubject() bool { return isSubject(string(s)) }
 
 func notCategory(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '=' || r == '/' || r == '-')

@@ -97,20 +97,12 @@ func lanes(due []accord.Execution, count int) [][]accord.Execution {
 // groups returns for each execution the first one that it is connected with through keys (union-find).
 func groups(due []accord.Execution) []int {
 	parent := make([]int, len(due))
-	var root func(i int) int
-	root = func(i int) int {
-		for parent[i] != i {
-			parent[i] = parent[parent[i]]
-			i = parent[i]
-		}
-		return i
-	}
 	owner := make(map[accord.Key]int)
 	for i := range due {
 		parent[i] = i
 		for _, key := range due[i].Record.Txn.Keys {
 			if first, seen := owner[key]; seen {
-				a, b := root(first), root(i)
+				a, b := root(parent, first), root(parent, i)
 				parent[max(a, b)] = min(a, b)
 			} else {
 				owner[key] = i
@@ -118,7 +110,16 @@ func groups(due []accord.Execution) []int {
 		}
 	}
 	for i := range parent {
-		parent[i] = root(i)
+		parent[i] = root(parent, i)
 	}
 	return parent
+}
+
+// root follows parents to the first of a group, and shortens the way for the next time.
+func root(parent []int, i int) int {
+	for parent[i] != i {
+		parent[i] = parent[parent[i]]
+		i = parent[i]
+	}
+	return i
 }

@@ -16,7 +16,7 @@ func (s *Store) subscriber(ctx context.Context, key string) (event.Subscriber, e
 		return event.Subscriber{}, fmt.Errorf("sqlstore: subscriber %q: %w", key, err)
 	}
 	defer found.Close()
-	for found.Next() {
+	if found.Next() {
 		return scanSubscriber(found)
 	}
 	return event.Subscriber{}, found.Err()
@@ -54,7 +54,7 @@ func (s *Store) Snapshot(ctx context.Context, stream event.Stream, name string) 
 		return event.Snapshot{}, fmt.Errorf("sqlstore: snapshot %s of %s: %w", name, stream, err)
 	}
 	defer found.Close()
-	for found.Next() {
+	if found.Next() {
 		snapshot := event.Snapshot{Stream: stream, Name: name}
 		var version int64
 		if err := found.Scan(&version, &snapshot.Data); err != nil {
