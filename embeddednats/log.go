@@ -2,7 +2,6 @@ package embeddednats
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -36,7 +35,7 @@ func (b *bridge) Tracef(format string, args ...any)  { b.say(slog.LevelDebug, fo
 func (b *bridge) Fatalf(format string, args ...any) {
 	b.say(slog.LevelError, format, args)
 	select {
-	case b.fatal <- errors.New(fmt.Sprintf(format, args...)):
+	case b.fatal <- fmt.Errorf(format, args...):
 	default:
 	}
 }
