@@ -62,8 +62,10 @@ func TestExecutor(t *testing.T) {
 	})
 }
 
-func at(hlc uint64) accord.Timestamp { return accord.Timestamp{HLC: hlc, Node: 1, Kind: accord.KindWrite} }
-func txn(hlc uint64) accord.TxnID    { return accord.TxnID{Timestamp: at(hlc)} }
+func at(hlc uint64) accord.Timestamp {
+	return accord.Timestamp{HLC: hlc, Node: 1, Kind: accord.KindWrite}
+}
+func txn(hlc uint64) accord.TxnID { return accord.TxnID{Timestamp: at(hlc)} }
 
 // full is a record with something in every field.
 func full(hlc uint64) accord.Record {
