@@ -261,12 +261,12 @@ func (s *Service) drain(ctx context.Context, r request) (any, error) {
 	return s.info(ctx, r)
 }
 
-// unknown answers requests that no endpoint serves. It sees all of them.
+// unknown answers requests that no endpoint serves. It sees all of one or two tokens.
 func (s *Service) unknown(_ context.Context, r request) (any, error) {
 	verb, rest, _ := s.cfg.Subjects.ParseClient(r.msg.Subject())
 	switch verb {
-	case verbEvent, verbNode:
-		return nil, nil // published, or another node's business
+	case verbEvent:
+		return nil, nil // published, not asked
 	case verbAppend, verbRead, verbHead:
 		return nil, nil
 	case verbTxn:

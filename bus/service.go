@@ -136,7 +136,13 @@ func (s *Service) addEndpoints() error {
 	if err := s.add(endpoint{"node", subjects.Node(s.cfg.Node, ">"), s.node}, micro.WithEndpointQueueGroupDisabled()); err != nil {
 		return err
 	}
-	return s.add(endpoint{"unknown", subjects.Clients(), s.unknown}, micro.WithEndpointQueueGroup(queueUnknown))
+	// No deeper: what is asked of a node that is down must find nobody, so that its client knows at once.
+	for _, e := range []endpoint{{"unknown", subjects.client("*"), s.unknown}, {"unknown-of", subjects.client("*", "*"), s.unknown}} {
+		if err := s.add(e, micro.WithEndpointQueueGroup(queueUnknown)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Service) add(e endpoint, queue micro.EndpointOpt) error {

@@ -84,7 +84,7 @@ func (m Main) logger(verbose bool) *slog.Logger {
 		level = slog.LevelDebug
 	}
 	if f, ok := m.Stderr.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
-		return slog.New(tint.NewHandler(m.Stderr, &tint.Options{Level: level}))
+		return slog.New(tint.NewTextHandler(m.Stderr, &tint.Options{Level: level}))
 	}
 	return slog.New(slog.NewJSONHandler(m.Stderr, &slog.HandlerOptions{Level: level}))
 }
