@@ -151,6 +151,11 @@ func (c *Client) Append(ctx context.Context, a event.Append) (event.Receipt, err
 	if a.RequestID == "" {
 		a.RequestID = ulid.Make().String()
 	}
+	for i := range a.Events {
+		if e := &a.Events[i]; !e.Binary && !json.Valid(e.Data) {
+			return event.Receipt{}, &event.InvalidError{Field: fmt.Sprintf("events[%d].data", i), Reason: "is not JSON"}
+		}
+	}
 	ctx, cancel := c.deadline(ctx)
 	defer cancel()
 	if a.Timeout == 0 {
