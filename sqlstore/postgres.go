@@ -29,7 +29,20 @@ type postgres struct {
 // maxConns is enough for the workers, the journal and readers; more only makes a server slower.
 const maxConns = 12
 
-func openPostgres(ctx context.Context, cfg Config, fail func(error)) (_ engine, err error) {
+func openPostgres(ctx context.Context, cfg Config, fail func(error)) (engine, error) {
+	p, err := connectPostgres(ctx, cfg, fail)
+	if err != nil {
+		return nil, err
+	}
+	db := stdlib.OpenDBFromPool(p.pool)
+	if err := errors.Join(migrate(ctx, "postgres", db), db.Close()); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// connectPostgres connects, and locks the database.
+func connectPostgres(ctx context.Context, cfg Config, fail func(error)) (_ *postgres, err error) {
 	poolConfig, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: parse the Postgres URL: %w", err)
@@ -53,12 +66,7 @@ func openPostgres(ctx context.Context, cfg Config, fail func(error)) (_ engine, 
 	if p.pool, err = pgxpool.NewWithConfig(ctx, poolConfig); err != nil {
 		return nil, fmt.Errorf("sqlstore: connect to Postgres: %w", err)
 	}
-	if err := p.checkServer(ctx, cfg.AllowUnsafe); err != nil {
-		return nil, err
-	}
-	db := stdlib.OpenDBFromPool(p.pool)
-	defer db.Close()
-	return p, migrate(ctx, "postgres", db)
+	return p, p.checkServer(ctx, cfg.AllowUnsafe)
 }
 
 // isOpen tells whether a connection may go over a network unencrypted.
