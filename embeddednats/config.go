@@ -21,7 +21,7 @@ type Config struct {
 	Port int    // for clients; zero: none, AnyPort: a free one
 
 	ClusterName string   // default: one is made from the servers' names
-	ClusterPort int      // for other servers; zero: none, AnyPort: a free one
+	ClusterPort int      // for other servers; zero: none, AnyPort: a free one; needs a Port
 	Routes      []string // URLs of other servers' cluster ports
 
 	JetStream bool
@@ -59,6 +59,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("embeddednats: Config.ClusterPort is %d, want -1 to 65535", c.ClusterPort)
 	case len(c.Routes) > 0 && c.ClusterPort == 0:
 		return errors.New("embeddednats: Config.Routes need a Config.ClusterPort")
+	case c.ClusterPort != 0 && c.Port == 0: // a nats-server opens its cluster port only after that for clients
+		return errors.New("embeddednats: Config.ClusterPort needs a Config.Port")
 	case c.JetStream && c.StoreDir == "":
 		return errors.New("embeddednats: Config.JetStream needs a Config.StoreDir")
 	case c.MaxPayload < 0 || c.MaxPayload > server.MAX_PAYLOAD_MAX_SIZE:

@@ -13,8 +13,10 @@ import (
 
 // Server is a running nats-server. Its methods may be called concurrently.
 type Server struct {
-	ns       *server.Server
-	shutdown func()
+	ns         *server.Server
+	shutdown   func()
+	addr       *net.TCPAddr // for clients; nil: none
+	clusterURL string
 }
 
 // Start runs a server and returns when it takes connections. It fails when the server does, when ctx ends, or
@@ -45,6 +47,10 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		s.Shutdown()
 		return nil, fmt.Errorf("embeddednats: start server %s: %w", ns.Name(), err)
 	}
+	s.addr, _ = ns.Addr().(*net.TCPAddr)
+	if addr := ns.ClusterAddr(); addr != nil {
+		s.clusterURL = urlOf(addr)
+	}
 	return s, nil
 }
 
@@ -70,37 +76,33 @@ func (s *Server) Shutdown() { s.shutdown() }
 // Name is the server's name.
 func (s *Server) Name() string { return s.ns.Name() }
 
-// URL is where clients connect to, empty if the server listens nowhere.
+// URL is where clients connect to, empty if the server listens nowhere. It stays when the server is shut down.
 func (s *Server) URL() string {
-	if s.Port() == 0 {
+	if s.addr == nil {
 		return ""
 	}
-	return "nats://" + net.JoinHostPort(reachable(s.ns.Addr().(*net.TCPAddr).IP), strconv.Itoa(s.Port()))
+	return urlOf(s.addr)
 }
 
-// Port is where the server listens for clients, zero if it does not.
+// Port is where the server listens for clients, zero if it does not. It stays when the server is shut down, so
+// that another can take its place.
 func (s *Server) Port() int {
-	if addr, ok := s.ns.Addr().(*net.TCPAddr); ok {
-		return addr.Port
+	if s.addr == nil {
+		return 0
 	}
-	return 0
+	return s.addr.Port
 }
 
 // ClusterURL is where other servers connect to, empty if the server has no cluster port.
-func (s *Server) ClusterURL() string {
-	addr := s.ns.ClusterAddr()
-	if addr == nil {
-		return ""
-	}
-	return "nats://" + net.JoinHostPort(reachable(addr.IP), strconv.Itoa(addr.Port))
-}
+func (s *Server) ClusterURL() string { return s.clusterURL }
 
-// reachable is where to reach a listener of ip from this machine.
-func reachable(ip net.IP) string {
-	if ip.IsUnspecified() {
-		return "127.0.0.1"
+// urlOf is where to reach a listener from this machine.
+func urlOf(addr *net.TCPAddr) string {
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "127.0.0.1"
 	}
-	return ip.String()
+	return "nats://" + net.JoinHostPort(host, strconv.Itoa(addr.Port))
 }
 
 // InProcessConn makes a connection that never leaves the process. It makes a Server what nats.InProcessServer

@@ -132,11 +132,12 @@ func TestStartRefuses(t *testing.T) {
 		says string
 	}{
 		"a port in use":          {embeddednats.Config{Port: port}, "in use"},
-		"a cluster port in use":  {embeddednats.Config{ClusterPort: port}, "in use"},
+		"a cluster port in use":  {embeddednats.Config{Port: -1, ClusterPort: port}, "in use"},
+		"a cluster port alone":   {embeddednats.Config{ClusterPort: -1}, "Config.Port"},
 		"a port out of range":    {embeddednats.Config{Port: 70000}, "Config.Port"},
 		"a cluster port below 0": {embeddednats.Config{ClusterPort: -2}, "Config.ClusterPort"},
 		"routes alone":           {embeddednats.Config{Routes: []string{"nats://127.0.0.1:1"}}, "Config.ClusterPort"},
-		"a route that is none":   {embeddednats.Config{Routes: []string{"x"}, ClusterPort: -1}, "Config.Routes"},
+		"a route that is none":   {embeddednats.Config{Routes: []string{"x"}, Port: -1, ClusterPort: -1}, "Config.Routes"},
 		"JetStream nowhere":      {embeddednats.Config{JetStream: true}, "Config.StoreDir"},
 		"JetStream in a file":    {embeddednats.Config{JetStream: true, StoreDir: file}, "storage directory"},
 		"a negative payload":     {embeddednats.Config{MaxPayload: -1}, "Config.MaxPayload"},
