@@ -70,8 +70,8 @@ type (
 // Things that happened around a Machine.
 type (
 	synced struct {
-		node  *Node
-		units int
+		node    *Node
+		entries int // of the log
 	}
 	applied struct {
 		node    *Node
@@ -91,7 +91,6 @@ type (
 	}
 	restarted struct{ node *Node }
 	lost      struct{ packet *packet }
-	doubled   struct{ packet *packet }
 	noted     struct{ what string } // a fault of the surroundings
 	finished  struct{ nodes []*Node }
 )
@@ -128,7 +127,6 @@ func (e submitted) lines(t *text) {
 
 func (e delivered) lines(t *text) { t.packet("> ", e.packet) }
 func (e lost) lines(t *text)      { t.packet("x ", e.packet) }
-func (e doubled) lines(t *text)   { t.packet("= ", e.packet) }
 
 func (t *text) packet(mark string, p *packet) {
 	for _, m := range p.messages {
@@ -222,7 +220,7 @@ func (e synced) lines(t *text) {
 	t.str("> ")
 	t.node(e.node.id)
 	t.str(" syncs ")
-	t.int(e.units)
+	t.int(e.entries)
 	t.str("\n")
 }
 

@@ -153,10 +153,11 @@ func (n *Node) collect() {
 // persist makes the first count of the unwritten units durable, and pays the debts that waited for them.
 func (n *Node) persist(count int) {
 	n.store.Append(n.unwritten[:count]...)
+	entries := n.store.Unsynced()
 	n.store.Sync()
 	n.unwritten = n.unwritten[count:]
 	n.persisted += count
-	n.emit(synced{n, count})
+	n.emit(synced{n, entries})
 	n.settle()
 }
 
