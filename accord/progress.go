@@ -91,7 +91,9 @@ func (m *Machine) slowest() uint64 {
 }
 
 // young tells whether a ballot is so recent that its owner is likely still at work.
-func (m *Machine) young(b Ballot) bool { return b.HLC+m.cfg.RecoverAfter/2 > m.now }
+func (m *Machine) young(b Ballot) bool {
+	return b != Ballot{} && b.HLC+m.cfg.RecoverAfter/2 > m.now
+}
 
 // onFetchOK takes over a decision, or takes note of what a node knows.
 func (m *Machine) onFetchOK(from NodeID, id TxnID, ok FetchOK) {
