@@ -48,7 +48,7 @@ func mutants() []mutant {
 }
 
 // quickSeeds is how many seeds the mutants may take that are always looked for.
-const quickSeeds = 1000
+const quickSeeds = 1000 / slower
 
 // TestMutantsAreFound plants one bug at a time.
 func TestMutantsAreFound(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 var (
 	firstSeed = flag.Uint64("seed", 1, "TestSim: first seed")
-	seeds     = flag.Int("seeds", 300, "TestSim: how many seeds to run")
+	seeds     = flag.Int("seeds", 200/slower, "TestSim: how many seeds to run")
 	keepTrace = flag.Bool("whole", false, "TestSim: print the whole transcript of a failed run")
 )
 
@@ -35,7 +35,7 @@ func TestSim(t *testing.T) {
 
 // TestReplayIsIdentical runs seeds twice: what differs would be an iteration over a map that has effects.
 func TestReplayIsIdentical(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(40 / slower) {
 		a := accordtest.Run(seed, accordtest.Swarm(seed))
 		b := accordtest.Run(seed, accordtest.Swarm(seed))
 		if a.Hash != b.Hash || a.Stats != b.Stats {

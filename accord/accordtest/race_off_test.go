@@ -1,0 +1,5 @@
+//go:build !race
+
+package accordtest_test
+
+const slower = 1
