@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -15,12 +16,8 @@ func TestExecutor(t *testing.T) {
 	eventtest.Exercise(t, func(*testing.T) event.Executor { return c.Nodes[1] })
 }
 
-func TestFastPathTakesOneRoundAndOneSync(t *testing.T) {
+func TestFastPathTakesOneRound(t *testing.T) {
 	c := nodetest.New(t, 3)
-	before := make([]uint64, 3)
-	for i, m := range c.Nodes {
-		before[i] = m.Store.Syncs()
-	}
 	receipt, err := c.Nodes[0].Append(t.Context(), opened("account.1", 1))
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +32,32 @@ func TestFastPathTakesOneRoundAndOneSync(t *testing.T) {
 	}
 	if status.Counters["accepts"] != 0 || status.Counters["fast"] != 1 {
 		t.Errorf("got %d Accept rounds and %d fast decisions, want 0 and 1", status.Counters["accepts"], status.Counters["fast"])
+	}
+}
+
+func TestNodesSyncOncePerGroup(t *testing.T) {
+	c := nodetest.New(t, 3)
+	before := make([]uint64, 3)
+	for i, m := range c.Nodes {
+		before[i] = m.Store.Syncs()
+	}
+	const appends = 256
+	var running sync.WaitGroup
+	for i := range appends {
+		running.Go(func() {
+			if _, err := c.Nodes[i%3].Append(t.Context(), opened(event.Stream(fmt.Sprintf("account.%d", i)), i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+	for i, m := range c.Nodes {
+		// Each append brings every node at least two records, of a vote and of a decision.
+		if syncs := m.Store.Syncs() - before[i]; syncs > appends/2 {
+			t.Errorf("node %d synced %d times for %d appends", i+1, syncs, appends)
+		} else {
+			t.Logf("node %d synced %d times for %d appends", i+1, syncs, appends)
+		}
 	}
 }
 

@@ -2,8 +2,10 @@ package node_test
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -96,4 +98,27 @@ func TestConcurrentAppendsThroughAllNodesMakeOneOrder(t *testing.T) {
 
 func same(a, b event.Event) bool {
 	return a.ID == b.ID && a.Position == b.Position && a.Version == b.Version && a.Stream == b.Stream && string(a.Data) == string(b.Data)
+}
+
+// BenchmarkAppend measures appends to streams of their own on a cluster of three in one process, and how often a
+// node syncs for each.
+func BenchmarkAppend(b *testing.B) {
+	for _, each := range []int{1, 32} { // goroutines for each processor
+		b.Run(fmt.Sprintf("inflight=%d", each*runtime.GOMAXPROCS(0)), func(b *testing.B) {
+			c := nodetest.New(b, 3)
+			before := c.Nodes[0].Store.Syncs()
+			var next atomic.Int64
+			b.SetParallelism(each)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					i := int(next.Add(1))
+					if _, err := c.Nodes[i%3].Append(b.Context(), opened(event.Stream(fmt.Sprintf("account.%d", i)), i)); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+			b.ReportMetric(float64(c.Nodes[0].Store.Syncs()-before)/float64(b.N), "syncs/op")
+		})
+	}
 }

@@ -71,7 +71,13 @@ type cluster struct {
 
 func start(t *testing.T, stores []string) *cluster {
 	t.Helper()
-	server, err := embeddednats.Start(t.Context(), embeddednats.Config{Port: embeddednats.AnyPort})
+	return startOn(t, stores, embeddednats.Config{Port: embeddednats.AnyPort})
+}
+
+// startOn does so on a NATS server of its own settings.
+func startOn(t *testing.T, stores []string, cfg embeddednats.Config) *cluster {
+	t.Helper()
+	server, err := embeddednats.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
