@@ -62,6 +62,7 @@ func (m *Machine) coordinate(id TxnID, txn *Txn, ballot Ballot, p phase) *coordi
 func (m *Machine) drop(id TxnID) {
 	if c := m.coords[id]; c != nil && c.ballot != (Ballot{}) {
 		m.recovering--
+		m.next()
 	}
 	delete(m.coords, id)
 }

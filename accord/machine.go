@@ -27,7 +27,8 @@ type Machine struct {
 	index      conflicts
 	exec       execution
 	coords     map[TxnID]*coordination
-	recovering int // of the coordinations, those above ballot 0
+	recovering int     // of the coordinations, those above ballot 0
+	queue      []TxnID // to be recovered as soon as there are fewer than RecoverMax; lowest first
 	inquiries  map[TxnID]*inquiry
 	fences     fencing
 	reads      map[TxnID]*reading

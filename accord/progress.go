@@ -1,5 +1,7 @@
 package accord
 
+import "slices"
+
 // inquiry is one round of Fetches about a transaction that is undecided here. docs/protocol.md §5.1.
 type inquiry struct {
 	answered nodeSet
@@ -145,14 +147,37 @@ func (m *Machine) conclude(c *command, q *inquiry) {
 	delete(m.inquiries, c.rec.ID)
 	switch {
 	case m.coords[c.rec.ID] != nil || c.rec.Status.Decided():
-	case q.busy || q.answered.len() < m.slow || m.recovering >= m.cfg.RecoverMax:
+	case q.busy || q.answered.len() < m.slow:
 		c.attempts++
 		m.lookAt(c, max(c.recoverAt, m.now+m.backoff(c)))
 	case m.now < c.recoverAt:
 		m.lookAt(c, min(c.recoverAt, m.now+m.cfg.RetryAfter))
+	case m.recovering >= m.cfg.RecoverMax:
+		m.enqueue(c)
 	case q.txn != nil:
 		m.recover(c, q.txn)
 	default:
 		m.recoverUnknown(c)
+	}
+}
+
+// enqueue has c wait until there are fewer recoveries. It is looked after all the same in a while.
+func (m *Machine) enqueue(c *command) {
+	if i, queued := slices.BinarySearchFunc(m.queue, c.rec.ID, compareTxnID); !queued {
+		m.queue = slices.Insert(m.queue, i, c.rec.ID)
+	}
+	m.lookAt(c, m.now+m.cfg.BackoffMax)
+}
+
+// next has the first of those that wait looked after. Recovering in the order of TxnIDs frees what blocks others
+// soonest.
+func (m *Machine) next() {
+	for len(m.queue) > 0 {
+		c := m.commands[m.queue[0]]
+		m.queue = m.queue[1:]
+		if c != nil && !c.rec.Status.Decided() {
+			m.lookAt(c, m.now)
+			return
+		}
 	}
 }
