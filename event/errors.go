@@ -89,12 +89,15 @@ func (e *IDTakenError) Error() string {
 // UnknownError means that the outcome is not known yet: the append may still commit. Asking with the request
 // id tells, and repeating the append with the same request id is safe.
 type UnknownError struct {
-	RequestID string
+	RequestID string // empty for what has none, such as an acknowledgement
 	TxnID     string // empty if not known
 	Err       error  // what ended the wait
 }
 
 func (e *UnknownError) Error() string {
+	if e.RequestID == "" {
+		return fmt.Sprintf("event: outcome is unknown, it may still happen: %v", e.Err)
+	}
 	return fmt.Sprintf("event: outcome of request %q is unknown, it may still commit: %v", e.RequestID, e.Err)
 }
 

@@ -15,6 +15,14 @@ const (
 	maxRequestID = 128
 )
 
+// ValidateRequestID checks that id can be a request's, and returns an *InvalidError if not.
+func ValidateRequestID(id string) error {
+	if id == "" {
+		return &InvalidError{"request_id", "is empty"}
+	}
+	return checkRequestID(id)
+}
+
 // checkRequestID allows what can be asked for on a subject.
 func checkRequestID(id string) error {
 	switch {

@@ -326,6 +326,14 @@ func TestStreamValidate(t *testing.T) {
 	}
 }
 
+func TestValidateRequestID(t *testing.T) {
+	for id, valid := range map[string]bool{"order-7.2026": true, "": false, "a b": false, "a.>": false, strings.Repeat("x", 129): false} {
+		if err := event.ValidateRequestID(id); (err == nil) != valid {
+			t.Errorf("%q: got %v", id, err)
+		}
+	}
+}
+
 func TestNewCommandsOfSubscribersAndSnapshots(t *testing.T) {
 	limits := event.DefaultLimits()
 	worker := ulid.MustParse("01ARZ3NDEKTSV4RRFFQ69G5FAV")

@@ -22,7 +22,7 @@ func (s suite) has(t *testing.T, name string, version uint64, data string) {
 	t.Helper()
 	got, err := s.Snapshot(t.Context(), s.stream(1), name)
 	if err != nil || got.Stream != s.stream(1) || got.Name != name || got.Version != version || !bytes.Equal(got.Data, []byte(data)) {
-		t.Errorf("got %+v, %v, want %s@%d %q", got, err, name, version, data)
+		t.Errorf("got %s@%d of %s, %.40q, %v, want %s@%d, %.40q", got.Name, got.Version, got.Stream, got.Data, err, name, version, data)
 	}
 }
 

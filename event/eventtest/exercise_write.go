@@ -56,6 +56,7 @@ func exerciseKeeps(t *testing.T, s suite) {
 		{Data: every, Binary: true},
 		{Data: []byte{}, Binary: true},
 		{Data: []byte(`{"json":"as bytes"}`), Binary: true},
+		{Data: []byte(`null`)},
 		{Data: []byte(`"` + strings.Repeat("long ", 10000) + `"`)},
 	}
 	for i := range events {
