@@ -19,7 +19,8 @@ const (
 	maxLimit     = 1000
 )
 
-const eventColumns = `position, txn_id, stream, version, id, type, data, data_bytes, metadata, routing_key, tags, recorded_at`
+// eventColumns cast JSON to text, since a driver reads the JSON value null as no value at all.
+const eventColumns = `position, txn_id, stream, version, id, type, CAST(data AS text), data_bytes, metadata, routing_key, tags, recorded_at`
 
 // selection builds the WHERE clause of a read.
 type selection struct {
