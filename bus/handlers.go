@@ -223,7 +223,7 @@ func (s *Service) info(ctx context.Context, _ request) (any, error) {
 	return reply, nil
 }
 
-// node serves what is asked of this node and no other: info, health, drain, and all that any node can serve, for
+// node serves what is asked of this node and no other: info, health, drain, and reads, appends and heads for
 // whoever compares nodes.
 func (s *Service) node(ctx context.Context, r request) (any, error) {
 	_, op, _ := strings.Cut(r.rest, ".")
@@ -247,12 +247,6 @@ func (s *Service) node(ctx context.Context, r request) (any, error) {
 			return s.transaction(ctx, r)
 		}
 		return s.append(ctx, request{selected, r.msg})
-	case verbTxn:
-		return s.txn(ctx, request{selected, r.msg})
-	case verbSubscriber:
-		return s.subscriber(ctx, request{selected, r.msg})
-	case verbSnapshot:
-		return s.snapshot(ctx, request{selected, r.msg})
 	}
 	return nil, ErrVerb
 }

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -188,7 +189,7 @@ func (s *Service) reply(msg micro.Request, body any, header nats.Header) {
 	if msg.Reply() == "" {
 		return
 	}
-	encoded, err := EncodeJSON(body)
+	encoded, err := json.Marshal(body)
 	if err != nil {
 		s.cfg.Logger.Error("encode a reply", "subject", msg.Subject(), "error", err)
 		return

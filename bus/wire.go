@@ -14,7 +14,6 @@ const (
 	TypeHeadReply       = "accord.v1.head_reply"
 	TypeTxnReply        = "accord.v1.txn_reply"
 	TypeSubscriberReply = "accord.v1.subscriber_reply"
-	TypeSubscriberList  = "accord.v1.subscriber_list_reply"
 	TypeSnapshotReply   = "accord.v1.snapshot_reply"
 	TypeClusterReply    = "accord.v1.cluster_reply"
 	TypeNodeReply       = "accord.v1.node_reply"
@@ -28,7 +27,7 @@ type NewEvent struct {
 	Version    uint64            `json:"version,omitempty"`
 	Type       string            `json:"type"`
 	Data       json.RawMessage   `json:"data,omitempty"`
-	DataBase64 []byte            `json:"data_base64,omitzero"` // no bytes are not nothing
+	DataBase64 []byte            `json:"data_base64,omitempty"`
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Tags       []string          `json:"tags,omitempty"`
 	RoutingKey string            `json:"routing_key,omitempty"`
@@ -54,8 +53,8 @@ type TransactionRequest struct {
 
 // Check is a condition on a stream.
 type Check struct {
-	Stream string        `json:"stream"`
-	Expect *event.Expect `json:"expect"`
+	Stream string       `json:"stream"`
+	Expect event.Expect `json:"expect"`
 }
 
 // AppendReply tells of an append that committed.
@@ -69,7 +68,6 @@ type AppendReply struct {
 	Events    []EventRef      `json:"events"`
 	Duplicate bool            `json:"duplicate"`
 	Path      string          `json:"path,omitempty"`
-	Truncated bool            `json:"truncated,omitempty"` // events are left out: they do not fit a message
 }
 
 // StreamVersion is how many events a stream has.
@@ -122,7 +120,7 @@ type ReadEvent struct {
 	Txn        string            `json:"txn,omitempty"`
 	Type       string            `json:"type"`
 	Data       json.RawMessage   `json:"data,omitempty"`
-	DataBase64 []byte            `json:"data_base64,omitzero"` // no bytes are not nothing
+	DataBase64 []byte            `json:"data_base64,omitempty"`
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Tags       []string          `json:"tags,omitempty"`
 	RoutingKey string            `json:"routing_key,omitempty"`
@@ -141,10 +139,7 @@ type HeadReply struct {
 	Position string `json:"position"`
 }
 
-// TxnRequest asks for what became of the request that its subject names.
-type TxnRequest struct{}
-
-// SubscriberRequest is of a named subscriber: get needs no worker and claim no position.
+// SubscriberRequest is of a named subscriber: get and running need no position, get no worker.
 type SubscriberRequest struct {
 	Key      string `json:"key"`
 	Worker   string `json:"worker,omitempty"`
@@ -157,20 +152,6 @@ type SubscriberReply struct {
 	Type    string `json:"type"`
 	Cursor  string `json:"cursor"`
 	Running bool   `json:"running"`
-}
-
-// SubscriberListReply names all subscribers.
-type SubscriberListReply struct {
-	Type        string           `json:"type"`
-	Subscribers []SubscriberInfo `json:"subscribers"`
-}
-
-// SubscriberInfo is where a subscriber is, and who works for it.
-type SubscriberInfo struct {
-	Key    string `json:"key"`
-	Worker string `json:"worker"`
-	Cursor string `json:"cursor"`
-	Lag    uint64 `json:"lag"`
 }
 
 // SnapshotMessage is a snapshot, in requests and in replies.
