@@ -51,7 +51,7 @@ func addEvents(a *event.Append, events []NewEvent) error {
 			Metadata: n.Metadata, Tags: n.Tags, RoutingKey: n.RoutingKey,
 		}
 		if n.DataBase64 != nil {
-			e.Data, e.Binary = n.DataBase64, true
+			e.Data, e.Binary = *n.DataBase64, true
 		}
 		if n.ID != "" {
 			id, err := ulid.ParseStrict(n.ID)
@@ -85,10 +85,11 @@ func NewTransactionRequest(a event.Append) TransactionRequest {
 	return r
 }
 
-// wireData returns an event's data as JSON or as bytes.
-func wireData(e *event.Event) (json.RawMessage, []byte) {
+// wireData returns an event's data as JSON or as bytes: a pointer, since no bytes are not no data.
+func wireData(e *event.Event) (json.RawMessage, *[]byte) {
 	if e.Binary {
-		return nil, append([]byte{}, e.Data...)
+		bytes := append([]byte{}, e.Data...)
+		return nil, &bytes
 	}
 	return e.Data, nil
 }
@@ -197,8 +198,8 @@ func (r *ReadReply) Page() (event.Page, error) {
 			ID: id, Stream: event.Stream(w.Stream), Version: w.Version, Position: event.Position(w.Position), TxnID: w.Txn, Type: w.Type,
 			Data: w.Data, Metadata: w.Metadata, RoutingKey: w.RoutingKey, Tags: w.Tags, RecordedAt: w.RecordedAt,
 		}
-		if w.Data == nil {
-			e.Data, e.Binary = append([]byte{}, w.DataBase64...), true
+		if w.DataBase64 != nil {
+			e.Data, e.Binary = *w.DataBase64, true
 		}
 		page.Events = append(page.Events, e)
 	}

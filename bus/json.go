@@ -85,3 +85,12 @@ func strip(fields map[string]json.RawMessage) {
 		}
 	}
 }
+
+// Encode encodes a message as JSON and leaves the bytes of data as they are: json.Marshal would escape some.
+func Encode(message any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(message)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}

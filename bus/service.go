@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -189,7 +188,7 @@ func (s *Service) reply(msg micro.Request, body any, header nats.Header) {
 	if msg.Reply() == "" {
 		return
 	}
-	encoded, err := json.Marshal(body)
+	encoded, err := Encode(body)
 	if err != nil {
 		s.cfg.Logger.Error("encode a reply", "subject", msg.Subject(), "error", err)
 		return

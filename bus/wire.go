@@ -27,7 +27,7 @@ type NewEvent struct {
 	Version    uint64            `json:"version,omitempty"`
 	Type       string            `json:"type"`
 	Data       json.RawMessage   `json:"data,omitempty"`
-	DataBase64 []byte            `json:"data_base64,omitempty"`
+	DataBase64 *[]byte           `json:"data_base64,omitempty"`
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Tags       []string          `json:"tags,omitempty"`
 	RoutingKey string            `json:"routing_key,omitempty"`
@@ -120,7 +120,7 @@ type ReadEvent struct {
 	Txn        string            `json:"txn,omitempty"`
 	Type       string            `json:"type"`
 	Data       json.RawMessage   `json:"data,omitempty"`
-	DataBase64 []byte            `json:"data_base64,omitempty"`
+	DataBase64 *[]byte           `json:"data_base64,omitempty"`
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Tags       []string          `json:"tags,omitempty"`
 	RoutingKey string            `json:"routing_key,omitempty"`

@@ -69,7 +69,7 @@ func errUnreachable(subject string) error {
 // ask sends one request and decodes the reply into reply. It returns the errors of package event, and
 // event.ErrNoQuorum if there is nobody to ask; a timeout is the context's error.
 func (c *Client) ask(ctx context.Context, subject string, request, reply any) error {
-	body, err := json.Marshal(request)
+	body, err := bus.Encode(request)
 	if err != nil {
 		return fmt.Errorf("client: encode a request: %w", err)
 	}

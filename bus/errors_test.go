@@ -1,0 +1,72 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"natsaccord/bus"
+	"natsaccord/event"
+)
+
+// everyError returns an error for each row of the catalogue.
+func everyError() map[int]error {
+	conflict := event.Conflict{Stream: "a.1", Want: event.ExpectNone, Have: 2}
+	return map[int]error{
+		bus.CodeInvalid:    &event.InvalidError{Field: "events[0].type", Reason: "is empty"},
+		bus.CodeNotFound:   event.ErrNotFound,
+		bus.CodeVerb:       bus.ErrVerb,
+		bus.CodeConflict:   &event.ConflictError{Conflict: conflict, All: []event.Conflict{conflict}, RequestID: "r", Duplicate: true},
+		bus.CodeReused:     &event.ReusedError{RequestID: "r", TxnID: "t"},
+		bus.CodeIDTaken:    &event.IDTakenError{IDs: []string{"x"}},
+		bus.CodeFenced:     event.ErrFenced,
+		bus.CodeTooLarge:   &event.TooLargeError{What: "body", Size: 2, Limit: 1},
+		bus.CodeOverloaded: &event.OverloadedError{RetryAfter: 50 * time.Millisecond},
+		bus.CodeNoQuorum:   event.ErrNoQuorum,
+		bus.CodeDraining:   event.ErrDraining,
+		bus.CodeClosed:     event.ErrClosed,
+		bus.CodeAborted:    event.ErrAborted,
+		bus.CodeTimeout:    context.DeadlineExceeded,
+		bus.CodeUnknown:    &event.UnknownError{RequestID: "r", TxnID: "t", Err: context.DeadlineExceeded},
+	}
+}
+
+func TestErrorsSurviveTheWire(t *testing.T) {
+	for code, err := range everyError() {
+		reply := bus.NewErrorReply(fmt.Errorf("wrapped: %w", err))
+		if reply.Error.ErrCode != code {
+			t.Errorf("%v: got err_code %d, want %d", err, reply.Error.ErrCode, code)
+		}
+		got := reply.Err()
+		if unknown, ok := errors.AsType[*event.UnknownError](err); ok {
+			back, isUnknown := errors.AsType[*event.UnknownError](got)
+			if !isUnknown || back.RequestID != unknown.RequestID || back.TxnID != unknown.TxnID {
+				t.Errorf("%v comes back as %v", err, got)
+			}
+			continue
+		}
+		if !errors.Is(got, err) && !reflect.DeepEqual(got, err) {
+			t.Errorf("%#v comes back as %#v", err, got)
+		}
+	}
+}
+
+func TestErrorsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := everyError()
+	all[bus.CodeInternal] = errors.New("disk on fire")
+	for code, err := range all {
+		d := bus.NewErrorReply(err).Error
+		if row := fmt.Sprintf("| %d | %d |", d.Code, code); !strings.Contains(string(page), row) {
+			t.Errorf("docs/errors.md has no row %q", row)
+		}
+	}
+}
