@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"natsaccord/accord"
 	"natsaccord/event"
 	"natsaccord/event/eventtest"
 	"natsaccord/node/nodetest"
@@ -17,7 +18,8 @@ func TestExecutor(t *testing.T) {
 }
 
 func TestFastPathTakesOneRound(t *testing.T) {
-	c := nodetest.New(t, 3)
+	// However slow this machine is just now, all votes are waited for.
+	c := nodetest.NewTuned(t, 3, accord.Config{FastWaitMin: 30 * accord.Second, FastWaitMax: 30 * accord.Second})
 	receipt, err := c.Nodes[0].Append(t.Context(), opened("account.1", 1))
 	if err != nil {
 		t.Fatal(err)

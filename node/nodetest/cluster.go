@@ -23,6 +23,7 @@ type Cluster struct {
 	urls  []string // of each node's store
 	Nodes []*Member
 	links links
+	core  accord.Config // tuning of the protocol
 }
 
 // Member is one node of a Cluster and what it runs on.
@@ -42,18 +43,21 @@ type links struct {
 }
 
 // New starts n nodes on SQLite files of the test's own.
-func New(t testing.TB, n int) *Cluster {
+func New(t testing.TB, n int) *Cluster { return NewTuned(t, n, accord.Config{}) }
+
+// NewTuned does so with a tuning of the protocol: Self and Nodes are filled in.
+func NewTuned(t testing.TB, n int, core accord.Config) *Cluster {
 	dir := t.TempDir()
 	urls := make([]string, n)
 	for i := range urls {
 		urls[i] = "sqlite:" + filepath.Join(dir, fmt.Sprintf("n%d.db", i+1))
 	}
-	return Start(t, urls)
+	return start(t, urls, core)
 }
 
-// Start starts a node on each of the stores. The nodes are stopped when the test ends.
-func Start(t testing.TB, urls []string) *Cluster {
-	c := &Cluster{t: t, urls: urls, Nodes: make([]*Member, len(urls)), links: links{cut: make(map[[2]int]bool)}}
+// start starts a node on each of the stores. The nodes are stopped when the test ends.
+func start(t testing.TB, urls []string, core accord.Config) *Cluster {
+	c := &Cluster{t: t, core: core, urls: urls, Nodes: make([]*Member, len(urls)), links: links{cut: make(map[[2]int]bool)}}
 	c.links.nodes = make([]*Member, len(urls))
 	for i := range urls {
 		c.names = append(c.names, fmt.Sprintf("n%d", i+1))
@@ -77,7 +81,7 @@ func (c *Cluster) StartNode(i int) {
 	if err != nil {
 		c.t.Fatalf("open the store of %s: %v", c.names[i], err)
 	}
-	n, err := node.New(node.Config{Name: c.names[i], Cluster: "test", Nodes: c.names, Logger: logger}, &port{&c.links, i}, store)
+	n, err := node.New(node.Config{Name: c.names[i], Cluster: "test", Nodes: c.names, Logger: logger, Core: c.core}, &port{&c.links, i}, store)
 	if err != nil {
 		c.t.Fatalf("make %s: %v", c.names[i], err)
 	}
