@@ -165,10 +165,17 @@ func (c *Client) Append(ctx context.Context, a event.Append) (event.Receipt, err
 	request := bus.NewTransactionRequest(a)
 	subject := c.on(c.subjects.Transaction(), "append")
 	var receipt event.Receipt
+	var unknown *event.UnknownError // of an earlier try, which a later refusal to propose does not settle
 	err := c.retry(ctx, func(ctx context.Context) error {
 		var reply bus.AppendReply
 		if err := c.ask(ctx, subject, request, &reply); err != nil {
-			return maybeUnknown(a.RequestID, err)
+			err = maybeUnknown(a.RequestID, err)
+			if u, ok := errors.AsType[*event.UnknownError](err); ok {
+				unknown = u
+			} else if unknown != nil && event.SafeToRetry(err) {
+				return &event.UnknownError{RequestID: a.RequestID, TxnID: unknown.TxnID, Err: err}
+			}
+			return err
 		}
 		var err error
 		receipt, err = reply.Receipt()

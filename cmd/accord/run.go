@@ -52,6 +52,9 @@ func (m Main) Run(ctx context.Context, args []string) int {
 
 // exitCode says in one number what state an error leaves things in.
 func exitCode(err error) int {
+	if _, unknown := errors.AsType[*event.UnknownError](err); unknown {
+		return exitUnknown
+	}
 	switch {
 	case err == nil:
 		return exitDone
@@ -59,9 +62,6 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrTimeout):
 		return exitUnreachable
-	}
-	if _, unknown := errors.AsType[*event.UnknownError](err); unknown {
-		return exitUnknown
 	}
 	return exitRefused
 }
