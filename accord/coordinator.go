@@ -27,6 +27,7 @@ type coordination struct {
 	until   uint64 // while preaccepting with a slow quorum: when to give up on a fast one
 	due     uint64 // next retransmission
 	pause   uint64
+	resent  bool // so that an answer may be to the first message or to a later one
 }
 
 type phase uint8
@@ -72,7 +73,7 @@ func (m *Machine) enter(c *coordination, p phase) {
 	c.phase = p
 	c.answered, c.fast, c.rejected, c.reports = 0, 0, false, nil
 	c.vote, c.deps = Timestamp{}, Deps{}
-	c.started, c.pause, c.until = m.now, m.cfg.RetryAfter, 0
+	c.started, c.pause, c.until, c.resent = m.now, m.firstPause(), 0, false
 	m.rearm(c, m.now+c.pause)
 }
 
@@ -139,8 +140,8 @@ func (m *Machine) answer(from NodeID, id TxnID, p phase, ballot Ballot) *coordin
 		return nil
 	}
 	c.answered.add(rank)
-	if c.pause == m.cfg.RetryAfter {
-		m.peers[rank].timed(m.now - min(m.now, c.started))
+	if p := &m.peers[rank]; !c.resent || p.latency == 0 || p.latency > m.cfg.RetryAfter {
+		p.timed(m.now - min(m.now, c.started))
 	}
 	return c
 }
@@ -317,7 +318,7 @@ func (m *Machine) tickCoordination(id TxnID) {
 		m.goSlow(c)
 		return
 	}
-	c.pause = min(2*c.pause, m.cfg.RetryMax)
+	c.pause, c.resent = min(2*c.pause, m.cfg.RetryMax), true
 	next := m.now + c.pause
 	if c.until > m.now {
 		next = min(next, c.until)

@@ -7,7 +7,8 @@ type inquiry struct {
 	answered nodeSet
 	txn      *Txn // the body, once somebody has told it
 	busy     bool // somebody is on it, or was very recently
-	until    uint64
+	pause    uint64
+	until    uint64 // next look; pause after the last
 }
 
 // attend looks after an undecided transaction in a while: ask the others, then recover it. The nodes take
@@ -49,7 +50,11 @@ func (m *Machine) backoff(c *command) uint64 {
 // tickProgress asks the others about a transaction, or draws the conclusion from what they answered.
 func (m *Machine) tickProgress(id TxnID) {
 	c := m.commands[id]
-	if c == nil || m.now < c.due || c.rec.Status.Decided() {
+	if c == nil || c.rec.Status.Decided() {
+		delete(m.inquiries, id)
+		return
+	}
+	if m.now < c.due {
 		return
 	}
 	q := m.inquiries[id]
@@ -59,27 +64,40 @@ func (m *Machine) tickProgress(id TxnID) {
 		m.lookAt(c, m.now+m.cfg.RecoverAfter)
 	case q == nil:
 		m.inquire(c)
-	case m.now >= q.until:
-		m.conclude(c, q)
-	default:
+	case m.now < q.until:
 		m.lookAt(c, q.until)
+	case q.answered.len() < m.slow:
+		m.fetch(c, q)
+	default:
+		m.conclude(c, q)
 	}
 }
 
 // inquire asks all others what they know.
 func (m *Machine) inquire(c *command) {
 	m.counters.Inquiries++
-	q := &inquiry{txn: c.rec.Txn, busy: m.young(c.rec.Promised), until: m.now + max(m.cfg.RetryAfter, m.slowest())}
+	q := &inquiry{txn: c.rec.Txn, busy: m.young(c.rec.Promised), pause: m.firstPause()}
 	q.answered.add(m.rank(m.cfg.Self))
 	m.inquiries[c.rec.ID] = q
+	m.fetch(c, q)
+}
+
+// fetch asks those who have not answered, again if need be: without a slow quorum nothing can be concluded, and
+// answers that come late are as good.
+func (m *Machine) fetch(c *command, q *inquiry) {
 	for i := range m.peers {
-		if p := &m.peers[i]; p.node != m.cfg.Self {
+		if p := &m.peers[i]; !q.answered.has(i) {
 			m.expect(p)
 			m.send(p.node, c.rec.ID, Fetch{})
 		}
 	}
+	q.until = m.now + q.pause + m.jitter(q.pause/4)
+	q.pause = min(2*q.pause, m.cfg.BackoffMax)
 	m.lookAt(c, q.until)
 }
+
+// firstPause returns how long to wait for answers before asking again.
+func (m *Machine) firstPause() uint64 { return max(m.cfg.RetryAfter, m.slowest()) }
 
 // slowest returns how long the slowest node that is not suspected may take to answer.
 func (m *Machine) slowest() uint64 {
@@ -89,7 +107,7 @@ func (m *Machine) slowest() uint64 {
 			longest = max(longest, m.patience(&m.peers[i]))
 		}
 	}
-	return min(longest, m.cfg.FastWaitMax)
+	return min(longest, m.cfg.RetryMax)
 }
 
 // young tells whether a ballot is so recent that its owner is likely still at work.
@@ -147,7 +165,7 @@ func (m *Machine) conclude(c *command, q *inquiry) {
 	delete(m.inquiries, c.rec.ID)
 	switch {
 	case m.coords[c.rec.ID] != nil || c.rec.Status.Decided():
-	case q.busy || q.answered.len() < m.slow:
+	case q.busy:
 		c.attempts++
 		m.lookAt(c, max(c.recoverAt, m.now+m.backoff(c)))
 	case m.now < c.recoverAt:

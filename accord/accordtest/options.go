@@ -64,11 +64,11 @@ func (p Policy) String() string { return [...]string{"timed", "uniform", "priori
 func Swarm(seed uint64) Options {
 	r := rand.New(rand.NewPCG(seed, 1))
 	o := Options{
-		Nodes:    pick(r, 3, 3, 3, 3, 5, 5, 5, 7, 1, 2, 4),
+		Nodes:    pick(r, 3, 3, 3, 3, 5, 5, 5, 7, 1, 2, 4, 6),
 		Policy:   pick(r, Timed, Uniform, Priority, Priority),
 		StepTime: pick[uint64](r, 20, 100, 500, 2000),
 
-		Txns:     pick(r, 2, 3, 5, 8, 20, 40),
+		Txns:     pick(r, 2, 3, 5, 8, 20, 20, 40, 40, 150),
 		Reads:    pick(r, 0, 0, 2, 10),
 		HotKeys:  1 + r.IntN(3),
 		ColdKeys: pick(r, 0, 2, 20),
@@ -99,6 +99,11 @@ func Swarm(seed uint64) Options {
 	if r.IntN(2) == 0 {
 		o.crowd(r)
 	}
+	if r.IntN(8) == 0 {
+		o.FastQuorum = o.Nodes // more than an even number needs
+	}
+	o.Core.UnackedMax = pick(r, 0, 0, 0, 1, 10)
+	o.Core.RecoverMax = pick(r, 0, 0, 1, 4)
 	return o
 }
 

@@ -29,7 +29,7 @@ type Sim struct {
 const (
 	stepsMax      = 20_000          // with faults
 	restMax       = 3_000           // with faults, after the last request
-	quietStepsMax = 200_000         // after them
+	quietStepsMax = 3_000_000       // after them
 	quietTimeMax  = 300 * 1_000_000 // microseconds
 	settleEvery   = 50              // steps between two looks whether all is done
 )
