@@ -33,7 +33,8 @@ type tally struct {
 	Unknown    int   `json:"unknown"`
 	Events     int   `json:"events"`
 	ElapsedMS  int64 `json:"elapsed_ms"`
-	firstError error
+	firstError error // the first unknown outcome, or else the first failure
+	unsure     bool  // firstError is an unknown outcome
 }
 
 func (m Main) importCommand() *cobra.Command {
@@ -175,8 +176,9 @@ func (t *tally) add(line int, r result) {
 	default:
 		t.Refused++
 	}
-	if r.err != nil && t.firstError == nil {
-		t.firstError = fmt.Errorf("line %d: %w", line, r.err)
+	// An unknown outcome outweighs a refusal: the exit code must not say that nothing happened.
+	if r.err != nil && (t.firstError == nil || unknown && !t.unsure) {
+		t.firstError, t.unsure = fmt.Errorf("line %d: %w", line, r.err), unknown
 	}
 }
 
