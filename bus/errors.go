@@ -3,12 +3,13 @@ package bus
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"natsaccord/event"
 )
 
-// ErrorReply is the body of every error. Its code and err_code stand in the headers too.
+// ErrorReply is the body of every error. Its description and code stand in the headers too.
 type ErrorReply struct {
 	Type  string      `json:"type"`
 	Error ErrorDetail `json:"error"`
@@ -19,7 +20,7 @@ type ErrorDetail struct {
 	Code        int    `json:"code"`     // as in HTTP
 	ErrCode     int    `json:"err_code"` // 30xxx, stable
 	Description string `json:"description"`
-	Outcome     string `json:"outcome"` // not_committed or unknown; empty: nothing was asked to be written
+	Outcome     string `json:"outcome,omitempty"` // not_committed or unknown; empty: nothing was to be written
 	Retryable   bool   `json:"retryable"`
 	Detail      Detail `json:"detail"`
 }
@@ -46,107 +47,124 @@ type WireConflict struct {
 	Have   uint64       `json:"have"`
 }
 
-// The error codes. They never change their meaning.
-const (
-	CodeInvalid    = 30001 // 400
-	CodeNotFound   = 30010 // 404
-	CodeVerb       = 30011 // 404
-	CodeConflict   = 30020 // 409
-	CodeReused     = 30021 // 409
-	CodeIDTaken    = 30022 // 409
-	CodeFenced     = 30023 // 409
-	CodeTooLarge   = 30030 // 413
-	CodeOverloaded = 30040 // 429
-	CodeNoQuorum   = 30050 // 503
-	CodeDraining   = 30051 // 503
-	CodeClosed     = 30052 // 503
-	CodeAborted    = 30053 // 503
-	CodeUnknown    = 30060 // 504
-	CodeTimeout    = 30061 // 504, of a read: nothing was to be written
-	CodeInternal   = 30070 // 500
-)
-
-const notCommitted = "not_committed"
-
 // ErrVerb is the error of a subject that means nothing.
 var ErrVerb = errors.New("bus: no such request")
 
-// plain are the errors without anything to say but themselves.
-var plain = []struct {
-	err       error
-	code      int
-	errCode   int
-	outcome   string
-	retryable bool
-}{
-	{event.ErrNotFound, 404, CodeNotFound, "", false},
-	{ErrVerb, 404, CodeVerb, notCommitted, false},
-	{event.ErrFenced, 409, CodeFenced, notCommitted, false},
-	{event.ErrNoQuorum, 503, CodeNoQuorum, notCommitted, true},
-	{event.ErrDraining, 503, CodeDraining, notCommitted, true},
-	{event.ErrClosed, 503, CodeClosed, notCommitted, true},
-	{event.ErrAborted, 503, CodeAborted, notCommitted, true},
-}
-
 func asType[E error](err error) (E, bool) { return errors.AsType[E](err) }
 
-// NewErrorReply describes an error for the wire.
-func NewErrorReply(err error) ErrorReply {
-	d := ErrorDetail{Code: 500, ErrCode: CodeInternal, Description: err.Error(), Outcome: "unknown", Retryable: true}
-	if !typed(err, &d) {
-		for _, p := range plain {
-			if errors.Is(err, p.err) {
-				d.Code, d.ErrCode, d.Outcome, d.Retryable = p.code, p.errCode, p.outcome, p.retryable
-				break
-			}
+// plain returns the code of an error without anything to say but itself, and zero for another one.
+func plain(err error) int {
+	for _, errCode := range plainCodes() {
+		if errors.Is(err, sentinel(errCode)) {
+			return errCode
 		}
+	}
+	return 0
+}
+
+func plainCodes() []int {
+	return []int{CodeNotFound, CodeVerb, CodeFenced, CodeNoQuorum, CodeDraining, CodeClosed, CodeAborted, CodeTimeout}
+}
+
+// sentinel returns the error that stands behind a code, or nil.
+func sentinel(errCode int) error {
+	switch errCode {
+	case CodeNotFound:
+		return event.ErrNotFound
+	case CodeVerb:
+		return ErrVerb
+	case CodeFenced:
+		return event.ErrFenced
+	case CodeNoQuorum:
+		return event.ErrNoQuorum
+	case CodeDraining:
+		return event.ErrDraining
+	case CodeClosed:
+		return event.ErrClosed
+	case CodeAborted:
+		return event.ErrAborted
+	case CodeTimeout:
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// NewErrorReply describes an error for the wire. Of an error that is not in the catalogue it tells nothing:
+// its text may be about the node's own affairs.
+func NewErrorReply(err error) ErrorReply {
+	errCode, detail := classify(err)
+	if errCode == 0 {
+		errCode = plain(err)
+	}
+	e := entryOf(errCode)
+	d := ErrorDetail{Code: e.Code, ErrCode: e.ErrCode, Outcome: e.Outcome, Retryable: e.Retryable, Detail: detail}
+	d.Description = strings.TrimPrefix(strings.TrimPrefix(err.Error(), "event: "), "bus: ")
+	if e.ErrCode == CodeInternal {
+		d.Description = "the node failed; its log says why"
 	}
 	return ErrorReply{Type: TypeError, Error: d}
 }
 
-// typed fills in d for the errors that carry data, and tells whether err is one.
-func typed(err error, d *ErrorDetail) bool {
-	set := func(code, errCode int, outcome string, retryable bool, detail Detail) bool {
-		d.Code, d.ErrCode, d.Outcome, d.Retryable, d.Detail = code, errCode, outcome, retryable, detail
-		return true
-	}
+// classify returns the code and the detail of an error that carries data, and zero for another one.
+func classify(err error) (errCode int, d Detail) {
 	if e, ok := asType[*event.UnknownError](err); ok {
-		return set(504, CodeUnknown, "unknown", true, Detail{RequestID: e.RequestID, Txn: e.TxnID})
+		return CodeUnknown, Detail{RequestID: e.RequestID, Txn: e.TxnID, Reason: reasonOf(e.Err)}
 	}
 	if e, ok := asType[*event.InvalidError](err); ok {
-		return set(400, CodeInvalid, notCommitted, false, Detail{Field: e.Field, Reason: e.Reason})
+		return CodeInvalid, Detail{Field: e.Field, Reason: e.Reason}
 	}
 	if e, ok := asType[*event.TooLargeError](err); ok {
-		return set(413, CodeTooLarge, notCommitted, false, Detail{What: e.What, Size: e.Size, Limit: e.Limit})
+		return CodeTooLarge, Detail{What: e.What, Size: e.Size, Limit: e.Limit}
 	}
 	if e, ok := asType[*event.ConflictError](err); ok {
-		detail := Detail{RequestID: e.RequestID, Duplicate: e.Duplicate}
-		for _, c := range e.All {
-			detail.Conflicts = append(detail.Conflicts, WireConflict{Stream: string(c.Stream), Want: c.Want, Have: c.Have})
-		}
-		return set(409, CodeConflict, notCommitted, false, detail)
+		return CodeConflict, conflictDetail(e)
 	}
 	if e, ok := asType[*event.ReusedError](err); ok {
-		return set(409, CodeReused, notCommitted, false, Detail{RequestID: e.RequestID, Txn: e.TxnID})
+		return CodeReused, Detail{RequestID: e.RequestID, Txn: e.TxnID}
 	}
 	if e, ok := asType[*event.IDTakenError](err); ok {
-		return set(409, CodeIDTaken, notCommitted, false, Detail{IDs: e.IDs})
+		return CodeIDTaken, Detail{IDs: e.IDs}
 	}
 	if e, ok := asType[*event.OverloadedError](err); ok {
-		return set(429, CodeOverloaded, notCommitted, true, Detail{RetryAfterMS: e.RetryAfter.Milliseconds()})
+		return CodeOverloaded, Detail{RetryAfterMS: e.RetryAfter.Milliseconds()}
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return set(504, CodeTimeout, "", true, Detail{})
+	if e, ok := asType[*internalError](err); ok {
+		return CodeInternal, Detail{RequestID: e.requestID}
 	}
-	return false
+	return 0, Detail{}
 }
 
-// Err turns a reply back into the error it was made of.
+// internalError is what went wrong in a node while it served a write: it may have happened all the same.
+type internalError struct {
+	requestID string
+	err       error
+}
+
+func (e *internalError) Error() string { return e.err.Error() }
+func (e *internalError) Unwrap() error { return e.err }
+
+func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func conflictDetail(e *event.ConflictError) Detail {
+	d := Detail{RequestID: e.RequestID, Duplicate: e.Duplicate}
+	for _, c := range e.All {
+		d.Conflicts = append(d.Conflicts, WireConflict{Stream: string(c.Stream), Want: c.Want, Have: c.Have})
+	}
+	return d
+}
+
+// Err turns a reply back into the error it was made of. An internal error becomes an *event.UnknownError if
+// there was something to be written.
 func (r *ErrorReply) Err() error {
 	d := &r.Error
 	switch d.ErrCode {
 	case CodeUnknown:
-		return &event.UnknownError{RequestID: d.Detail.RequestID, TxnID: d.Detail.Txn, Err: errors.New(d.Description)}
+		return &event.UnknownError{RequestID: d.Detail.RequestID, TxnID: d.Detail.Txn, Err: d.cause()}
 	case CodeInvalid:
 		return &event.InvalidError{Field: d.Detail.Field, Reason: d.Detail.Reason}
 	case CodeTooLarge:
@@ -159,15 +177,25 @@ func (r *ErrorReply) Err() error {
 		return &event.IDTakenError{IDs: d.Detail.IDs}
 	case CodeOverloaded:
 		return &event.OverloadedError{RetryAfter: time.Duration(d.Detail.RetryAfterMS) * time.Millisecond}
-	case CodeTimeout:
+	}
+	if err := sentinel(d.ErrCode); err != nil {
+		return err
+	}
+	if d.Outcome == outcomeUnknown {
+		return &event.UnknownError{RequestID: d.Detail.RequestID, Err: errors.New(d.Description)}
+	}
+	return errors.New("bus: " + d.Description)
+}
+
+// cause is what ended the wait for an outcome.
+func (d *ErrorDetail) cause() error {
+	switch d.Detail.Reason {
+	case "":
+		return nil
+	case context.DeadlineExceeded.Error():
 		return context.DeadlineExceeded
 	}
-	for _, p := range plain {
-		if p.errCode == d.ErrCode {
-			return p.err
-		}
-	}
-	return errors.New(d.Description)
+	return errors.New(d.Detail.Reason)
 }
 
 func (d *ErrorDetail) conflict() error {

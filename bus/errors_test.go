@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -64,9 +65,24 @@ func TestErrorsAreDocumented(t *testing.T) {
 	all := everyError()
 	all[bus.CodeInternal] = errors.New("disk on fire")
 	for code, err := range all {
-		d := bus.NewErrorReply(err).Error
-		if row := fmt.Sprintf("| %d | %d |", d.Code, code); !strings.Contains(string(page), row) {
-			t.Errorf("docs/errors.md has no row %q", row)
+		if d := bus.NewErrorReply(err).Error; d.ErrCode != code {
+			t.Errorf("%v: got %d, want %d", err, d.ErrCode, code)
+		}
+	}
+	rows := 0
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| code") && !strings.HasPrefix(line, "| ---") {
+			rows++
+		}
+	}
+	if rows != len(bus.Catalogue()) {
+		t.Errorf("docs/errors.md has %d rows, the catalogue %d", rows, len(bus.Catalogue()))
+	}
+	for _, e := range bus.Catalogue() {
+		retryable := map[bool]string{true: "yes", false: "no"}[e.Retryable]
+		row := regexp.MustCompile(fmt.Sprintf(`(?m)^\| %d \| %d \| [^|]+ \| ?%s ?\| %s \|`, e.Code, e.ErrCode, e.Outcome, retryable))
+		if !row.Match(page) {
+			t.Errorf("docs/errors.md has no row %s", row)
 		}
 	}
 }

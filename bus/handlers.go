@@ -13,7 +13,7 @@ import (
 // transaction appends to many streams.
 func (s *Service) transaction(ctx context.Context, r request) (any, error) {
 	var wire TransactionRequest
-	if err := decodeStrict(r.msg.Data(), &wire); err != nil {
+	if err := s.decode(r, &wire); err != nil {
 		return nil, err
 	}
 	a, err := wire.Append()
@@ -30,7 +30,7 @@ func (s *Service) append(ctx context.Context, r request) (any, error) {
 		return nil, err
 	}
 	var wire AppendRequest
-	if err := decodeStrict(r.msg.Data(), &wire); err != nil {
+	if err := s.decode(r, &wire); err != nil {
 		return nil, err
 	}
 	a, err := wire.Append(stream)
@@ -40,41 +40,33 @@ func (s *Service) append(ctx context.Context, r request) (any, error) {
 	return s.commit(ctx, r, a)
 }
 
-// commit runs an append. The message id of NATS serves as a request id.
+// commit runs an append. The message id of NATS serves as a request id; without one it is made here, so that
+// every error can name it.
 func (s *Service) commit(ctx context.Context, r request, a event.Append) (any, error) {
 	if a.RequestID == "" {
 		a.RequestID = r.msg.Headers().Get(nats.MsgIdHdr)
 	}
-	if a.Timeout < 0 {
-		return nil, &event.InvalidError{Field: "timeout_ms", Reason: "is negative"}
+	if a.RequestID == "" {
+		a.RequestID = ulid.Make().String()
 	}
+	if a.Timeout == 0 {
+		a.Timeout = s.cfg.Timeout
+	}
+	a.Timeout = min(a.Timeout, s.cfg.MaxWait)
+	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
+	defer cancel()
 	receipt, err := s.backend.Append(ctx, a)
 	if err != nil {
-		return nil, err
+		return nil, undecided(a.RequestID, err)
 	}
 	return NewAppendReply(receipt), nil
 }
 
 // read reads the stream, the category or the log, as the subject says.
 func (s *Service) read(ctx context.Context, r request) (any, error) {
-	return s.readPage(ctx, r.rest, r.msg.Data())
-}
-
-func (s *Service) readPage(ctx context.Context, selected string, body []byte) (any, error) {
-	var wire ReadRequest
-	if err := decodeStrict(body, &wire); err != nil {
-		return nil, err
-	}
-	args, err := wire.Args()
+	args, err := s.readArgs(r)
 	if err != nil {
 		return nil, err
-	}
-	if err := selectFrom(&args, selected); err != nil {
-		return nil, err
-	}
-	limit := s.pageBytes()
-	if args.MaxBytes == 0 || args.MaxBytes > limit {
-		args.MaxBytes = limit
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout+args.Wait)
 	defer cancel()
@@ -83,6 +75,26 @@ func (s *Service) readPage(ctx context.Context, selected string, body []byte) (a
 		return nil, err
 	}
 	return NewReadReply(page, args.Stream != ""), nil
+}
+
+// readArgs returns what a request wants to read, in pages that about fit a reply.
+func (s *Service) readArgs(r request) (args event.ReadArgs, err error) {
+	var wire ReadRequest
+	if err := s.decode(r, &wire); err != nil {
+		return args, err
+	}
+	if args, err = wire.Args(); err != nil {
+		return args, err
+	}
+	if err := selectFrom(&args, r.rest); err != nil {
+		return args, err
+	}
+	limit := s.replyBytes() * 3 / 4
+	if args.MaxBytes == 0 || args.MaxBytes > limit {
+		args.MaxBytes = limit
+	}
+	args.Wait = min(args.Wait, s.cfg.MaxWait)
+	return args, nil
 }
 
 // selectFrom adds what the subject names to what the body selects, and checks the names.
@@ -98,29 +110,27 @@ func selectFrom(args *event.ReadArgs, selected string) error {
 	if args.Stream != "" {
 		return args.Stream.Validate()
 	}
-	if args.Category != "" {
-		return event.StreamOf(args.Category, "x").Validate()
+	if args.Category != "" && event.StreamOf(args.Category, "x").Validate() != nil {
+		return &event.InvalidError{Field: "category", Reason: "wants letters, digits, _, =, / and -, and none of _ and $ in front"}
 	}
 	return nil
 }
 
-// pageBytes is how much of a page surely fits a reply.
-func (s *Service) pageBytes() int { return int(s.nc.MaxPayload()) * 3 / 4 }
-
 func (s *Service) head(ctx context.Context, r request) (any, error) {
 	var wire HeadRequest
-	if err := decodeStrict(r.msg.Data(), &wire); err != nil {
+	if err := s.decode(r, &wire); err != nil {
 		return nil, err
 	}
-	stream := event.Stream(r.rest)
-	if stream == "" {
-		stream = event.Stream(wire.Stream)
+	stream := event.Stream(wire.Stream)
+	if r.rest != "" {
+		if stream != "" {
+			return nil, &event.InvalidError{Field: "stream", Reason: "stands in the subject already"}
+		}
+		stream = event.Stream(r.rest)
 	}
 	if err := stream.Validate(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
 	head, err := s.backend.Head(ctx, stream)
 	if err != nil {
 		return nil, err
@@ -128,10 +138,15 @@ func (s *Service) head(ctx context.Context, r request) (any, error) {
 	return HeadReply{Type: TypeHeadReply, Version: head.Version, Position: string(head.Position)}, nil
 }
 
-// txn tells what became of a request.
+// txn tells what became of a request: its receipt, or the error that refused it.
 func (s *Service) txn(ctx context.Context, r request) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
+	var wire noFields
+	if err := s.decode(r, &wire); err != nil {
+		return nil, err
+	}
+	if err := checkText("request id or TxnID", r.rest); err != nil {
+		return nil, err
+	}
 	outcome, err := s.backend.Outcome(ctx, r.rest)
 	if err != nil {
 		return nil, err
@@ -145,142 +160,150 @@ func (s *Service) txn(ctx context.Context, r request) (any, error) {
 	return reply, nil
 }
 
-func (s *Service) subscriber(ctx context.Context, r request) (any, error) {
-	var wire SubscriberRequest
-	if err := decodeStrict(r.msg.Data(), &wire); err != nil {
-		return nil, err
+// subscriberOf decodes a request about a subscriber. Whoever claims or acknowledges has to say who it is.
+func (s *Service) subscriberOf(r request, needsWorker bool) (wire SubscriberRequest, worker ulid.ULID, err error) {
+	if err := s.decode(r, &wire); err != nil {
+		return wire, worker, err
 	}
-	worker, err := parseWorker(wire.Worker)
+	if err := checkText("key", wire.Key); err != nil {
+		return wire, worker, err
+	}
+	if wire.Worker == "" && !needsWorker {
+		return wire, worker, nil
+	}
+	if worker, err = ulid.ParseStrict(wire.Worker); err != nil {
+		return wire, worker, &event.InvalidError{Field: "worker", Reason: "is not a ULID"}
+	}
+	return wire, worker, nil
+}
+
+func (s *Service) subscriberGet(ctx context.Context, r request) (any, error) {
+	wire, worker, err := s.subscriberOf(r, false)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	reply := SubscriberReply{Type: TypeSubscriberReply}
-	switch r.rest {
-	case "get":
-		var cursor event.Position
-		if cursor, err = s.backend.SubscriberCursor(ctx, wire.Key); err == nil {
-			reply.Cursor = string(cursor)
-			reply.Running, err = s.backend.IsSubscriberRunning(ctx, wire.Key, worker)
-		}
-	case "claim":
-		err = s.backend.UpsertSubscriber(ctx, wire.Key, worker)
-	case "ack":
-		err = s.backend.Acknowledge(ctx, wire.Key, worker, event.Position(wire.Position), wire.Lag)
-	default:
-		err = ErrVerb
-	}
-	return reply, err
-}
-
-func parseWorker(text string) (worker ulid.ULID, err error) {
-	if text == "" {
-		return worker, nil
-	}
-	if worker, err = ulid.ParseStrict(text); err != nil {
-		return worker, &event.InvalidError{Field: "worker", Reason: "is not a ULID"}
-	}
-	return worker, nil
-}
-
-func (s *Service) snapshot(ctx context.Context, r request) (any, error) {
-	var wire SnapshotMessage
-	if err := decodeStrict(r.msg.Data(), &wire); err != nil {
+	cursor, err := s.backend.SubscriberCursor(ctx, wire.Key)
+	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	stream := event.Stream(wire.Stream)
-	reply := SnapshotMessage{Type: TypeSnapshotReply, Stream: wire.Stream, Name: wire.Name}
-	var err error
-	switch r.rest {
-	case "get":
-		var snapshot event.Snapshot
-		snapshot, err = s.backend.Snapshot(ctx, stream, wire.Name)
-		reply.Version, reply.DataBase64 = snapshot.Version, snapshot.Data
-	case "put":
-		reply.Version = wire.Version
-		err = s.backend.PutSnapshot(ctx, event.Snapshot{Stream: stream, Name: wire.Name, Version: wire.Version, Data: wire.DataBase64})
-	case "drop":
-		err = s.backend.DropSnapshot(ctx, stream, wire.Name)
-	default:
-		err = ErrVerb
+	reply := SubscriberReply{Type: TypeSubscriberReply, Key: wire.Key, Cursor: string(cursor)}
+	if wire.Worker != "" {
+		reply.Running, err = s.backend.IsSubscriberRunning(ctx, wire.Key, worker)
 	}
 	return reply, err
 }
 
-// info tells of the cluster as this node sees it.
-func (s *Service) info(ctx context.Context, _ request) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
+// subscriberList names all subscribers, if the backend can.
+func (s *Service) subscriberList(ctx context.Context, r request) (any, error) {
+	var wire noFields
+	if err := s.decode(r, &wire); err != nil {
+		return nil, err
+	}
+	lister, ok := s.backend.(SubscriberLister)
+	if !ok {
+		return nil, ErrVerb
+	}
+	subscribers, err := lister.Subscribers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return NewSubscriberListReply(subscribers), nil
+}
+
+func (s *Service) subscriberClaim(ctx context.Context, r request) (any, error) {
+	wire, worker, err := s.subscriberOf(r, true)
+	if err != nil {
+		return nil, err
+	}
+	err = s.backend.UpsertSubscriber(ctx, wire.Key, worker)
+	return SubscriberReply{Type: TypeSubscriberReply, Key: wire.Key, Running: true}, undecided("", err)
+}
+
+func (s *Service) subscriberAck(ctx context.Context, r request) (any, error) {
+	wire, worker, err := s.subscriberOf(r, true)
+	if err != nil {
+		return nil, err
+	}
+	err = s.backend.Acknowledge(ctx, wire.Key, worker, event.Position(wire.Position), wire.Lag)
+	return SubscriberReply{Type: TypeSubscriberReply, Key: wire.Key, Running: true}, undecided("", err)
+}
+
+// snapshotOf decodes a request about a snapshot.
+func (s *Service) snapshotOf(r request) (wire SnapshotMessage, err error) {
+	if err := s.decode(r, &wire); err != nil {
+		return wire, err
+	}
+	if err := event.Stream(wire.Stream).Validate(); err != nil {
+		return wire, err
+	}
+	return wire, checkText("name", wire.Name)
+}
+
+func (s *Service) snapshotGet(ctx context.Context, r request) (any, error) {
+	wire, err := s.snapshotOf(r)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := s.backend.Snapshot(ctx, event.Stream(wire.Stream), wire.Name)
+	if err != nil {
+		return nil, err
+	}
+	return SnapshotMessage{
+		Type: TypeSnapshotReply, Stream: wire.Stream, Name: wire.Name, Version: snapshot.Version, DataBase64: append([]byte{}, snapshot.Data...),
+	}, nil
+}
+
+func (s *Service) snapshotPut(ctx context.Context, r request) (any, error) {
+	wire, err := s.snapshotOf(r)
+	if err != nil {
+		return nil, err
+	}
+	err = s.backend.PutSnapshot(ctx, event.Snapshot{Stream: event.Stream(wire.Stream), Name: wire.Name, Version: wire.Version, Data: wire.DataBase64})
+	return SnapshotMessage{Type: TypeSnapshotReply, Stream: wire.Stream, Name: wire.Name, Version: wire.Version}, undecided("", err)
+}
+
+func (s *Service) snapshotDrop(ctx context.Context, r request) (any, error) {
+	wire, err := s.snapshotOf(r)
+	if err != nil {
+		return nil, err
+	}
+	err = s.backend.DropSnapshot(ctx, event.Stream(wire.Stream), wire.Name)
+	return SnapshotMessage{Type: TypeSnapshotReply, Stream: wire.Stream, Name: wire.Name}, undecided("", err)
+}
+
+// clusterInfo tells of the cluster as this node sees it.
+func (s *Service) clusterInfo(ctx context.Context, r request) (any, error) {
+	return s.status(ctx, r, TypeClusterReply)
+}
+
+func (s *Service) nodeInfo(ctx context.Context, r request) (any, error) {
+	return s.status(ctx, r, TypeNodeReply)
+}
+
+func (s *Service) status(ctx context.Context, r request, kind string) (any, error) {
+	var wire noFields
+	if err := s.decode(r, &wire); err != nil {
+		return nil, err
+	}
 	status, err := s.backend.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
 	reply := NewNodeReply(status)
-	reply.Type = TypeClusterReply
+	reply.Type = kind
 	return reply, nil
-}
-
-// node serves what is asked of this node and no other: info, health, drain, and reads, appends and heads for
-// whoever compares nodes.
-func (s *Service) node(ctx context.Context, r request) (any, error) {
-	_, op, _ := strings.Cut(r.rest, ".")
-	verb, selected, _ := strings.Cut(op, ".")
-	switch verb {
-	case "info", "health":
-		reply, err := s.info(ctx, r)
-		if status, ok := reply.(NodeReply); ok {
-			status.Type = TypeNodeReply
-			return status, err
-		}
-		return nil, err
-	case "drain":
-		return s.drain(ctx, r)
-	case verbRead:
-		return s.readPage(ctx, selected, r.msg.Data())
-	case verbHead:
-		return s.head(ctx, request{selected, r.msg})
-	case verbAppend:
-		if selected == "" {
-			return s.transaction(ctx, r)
-		}
-		return s.append(ctx, request{selected, r.msg})
-	}
-	return nil, ErrVerb
 }
 
 // drain has the node refuse new appends, and answers when none is under way any more.
 func (s *Service) drain(ctx context.Context, r request) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*s.cfg.Timeout)
+	var wire noFields
+	if err := s.decode(r, &wire); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.MaxWait)
 	defer cancel()
 	if err := s.backend.Drain(ctx); err != nil {
 		return nil, err
 	}
-	return s.info(ctx, r)
-}
-
-// unknown answers requests that no endpoint serves. It sees all of one or two tokens.
-func (s *Service) unknown(_ context.Context, r request) (any, error) {
-	verb, rest, _ := s.cfg.Subjects.ParseClient(r.msg.Subject())
-	switch verb {
-	case verbEvent:
-		return nil, nil // published, not asked
-	case verbAppend, verbRead, verbHead:
-		return nil, nil
-	case verbTxn:
-		if rest != "" {
-			return nil, nil
-		}
-	case verbSubscriber, verbSnapshot:
-		if rest != "" && !strings.Contains(rest, ".") {
-			return nil, nil
-		}
-	case verbCluster:
-		if rest == "info" {
-			return nil, nil
-		}
-	}
-	return nil, ErrVerb
+	return s.status(ctx, r, TypeNodeReply)
 }

@@ -2,88 +2,38 @@ package bus
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
+	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"natsaccord/event"
 )
 
-// decodeStrict decodes a request body. An empty body is {}. A field that is not known is refused, since a typo
-// must not lose data, unless its name starts with "x-".
-func decodeStrict(body []byte, into any) error {
-	if len(bytes.TrimSpace(body)) == 0 {
+// DecodeRequest decodes a request body into one of the request types, as nodes do. An empty body is {}. A typo
+// must not lose data: a field that is not known is refused unless its name starts with "x-", and so is one
+// that stands twice; what stands in an event's data is its maker's business. Errors are *event.InvalidError.
+func DecodeRequest(body []byte, into any) error {
+	return decodeRequest(body, into, shapeOf(reflect.TypeOf(into).Elem()))
+}
+
+func decodeRequest(body []byte, into any, s *shape) error {
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
 		return nil
 	}
-	err := decodeKnown(body, into)
-	if err == nil || !bytes.Contains(body, []byte(`"x-`)) {
-		return err
+	if !utf8.Valid(body) {
+		return badBody("body", "is not UTF-8")
 	}
-	stripped, stripErr := stripExtensions(body)
-	if stripErr != nil {
-		return err
-	}
-	return decodeKnown(stripped, into)
-}
-
-func decodeKnown(body []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
+	if err := json.Unmarshal(body, into); err != nil {
 		return badJSON(err)
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return &event.InvalidError{Field: "body", Reason: "has something behind its JSON object"}
+	if body[0] != '{' {
+		return badBody("body", "is not a JSON object")
 	}
-	return nil
-}
-
-// badJSON says what is wrong with a body in the words of the wire rather than of Go.
-func badJSON(err error) error {
-	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-		return &event.InvalidError{Field: strings.Trim(name, `"`), Reason: "is not a known field"}
-	}
-	if wrong, ok := asType[*json.UnmarshalTypeError](err); ok {
-		return &event.InvalidError{Field: wrong.Field, Reason: fmt.Sprintf("is a %s, want a %s", wrong.Value, wrong.Type)}
-	}
-	if invalid, ok := asType[*event.InvalidError](err); ok {
-		return invalid
-	}
-	return &event.InvalidError{Field: "body", Reason: "is not valid JSON: " + clip(err.Error())}
-}
-
-// stripExtensions removes the fields whose names start with "x-" from the request and its events and checks,
-// but never from an event's data.
-func stripExtensions(body []byte) ([]byte, error) {
-	var request map[string]json.RawMessage
-	if err := json.Unmarshal(body, &request); err != nil {
-		return nil, err
-	}
-	strip(request)
-	for _, field := range []string{"events", "checks"} {
-		var items []map[string]json.RawMessage
-		if request[field] == nil || json.Unmarshal(request[field], &items) != nil {
-			continue
-		}
-		for _, item := range items {
-			strip(item)
-		}
-		encoded, err := json.Marshal(items)
-		if err != nil {
-			return nil, err
-		}
-		request[field] = encoded
-	}
-	return json.Marshal(request)
-}
-
-func strip(fields map[string]json.RawMessage) {
-	for name := range fields {
-		if strings.HasPrefix(name, "x-") {
-			delete(fields, name)
-		}
-	}
+	return s.check(body)
 }
 
 // Encode encodes a message as JSON and leaves the bytes of data as they are: json.Marshal would escape some.
@@ -93,4 +43,42 @@ func Encode(message any) ([]byte, error) {
 	e.SetEscapeHTML(false)
 	err := e.Encode(message)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+func badBody(field, reason string) error { return &event.InvalidError{Field: field, Reason: reason} }
+
+// badJSON says what is wrong with a body in the words of the wire rather than of Go.
+func badJSON(err error) error {
+	if wrong, ok := asType[*json.UnmarshalTypeError](err); ok {
+		field := wrong.Field
+		if field == "" {
+			field = "body"
+		}
+		return badBody(field, fmt.Sprintf("is a JSON %s, want %s", wrong.Value, kindName(wrong.Type)))
+	}
+	if _, ok := asType[base64.CorruptInputError](err); ok {
+		return badBody("data_base64", "is not base64")
+	}
+	if _, ok := asType[*json.SyntaxError](err); ok {
+		return badBody("body", "is not valid JSON: "+err.Error())
+	}
+	// What is left are the words of the one type that reads itself.
+	return badBody("expect", strings.TrimPrefix(err.Error(), "event: expect "))
+}
+
+// kindName names what a field takes, as JSON calls it.
+func kindName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Uint64:
+		return "a whole number from 0 on"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "an object"
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
+	"reflect"
 	"sync"
 	"time"
 
@@ -15,12 +15,11 @@ import (
 	"natsaccord/event"
 )
 
-// Queue groups: the nodes share the requests that any of them can serve. Those that mean nothing are answered
-// from a group of their own: subscriptions of one group that overlap would take each other's requests.
-const (
-	queueShared  = "q"
-	queueUnknown = "q-unknown"
-)
+// queueGroup is what the nodes share requests in that any of them can serve.
+const queueGroup = "q"
+
+// retryAfter is what a client is told for whom there is no room.
+const retryAfter = 50 * time.Millisecond
 
 // Backend serves what clients ask for. Its errors are those of package event.
 type Backend interface {
@@ -32,13 +31,20 @@ type Backend interface {
 	Drain(ctx context.Context) error
 }
 
+// SubscriberLister is a Backend that knows its subscribers by name.
+type SubscriberLister interface {
+	Subscribers(ctx context.Context) ([]event.Subscriber, error)
+}
+
 // ServiceConfig describes a Service. Subjects and Node are required; elsewhere zero means the default.
 type ServiceConfig struct {
 	Subjects Subjects
 	Node     string
 	Version  string        // of the program, as semver; default 0.0.0
-	MaxBusy  int           // requests served at a time, beyond which they are refused; default 4,096
+	MaxBusy  int           // writes, and as many reads, served at a time, beyond which they are refused; default 4,096
+	MaxBody  int           // bytes of a request; default 1 MiB
 	Timeout  time.Duration // of a request that names none; default 10 s
+	MaxWait  time.Duration // the longest a request may ask for, as a timeout or to wait for events; default 1 min
 	Logger   *slog.Logger  // default none
 }
 
@@ -49,13 +55,36 @@ func (c ServiceConfig) withDefaults() ServiceConfig {
 	if c.MaxBusy == 0 {
 		c.MaxBusy = 4096
 	}
+	if c.MaxBody == 0 {
+		c.MaxBody = 1 << 20
+	}
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Second
+	}
+	if c.MaxWait == 0 {
+		c.MaxWait = max(time.Minute, c.Timeout)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+func (c ServiceConfig) validate() error {
+	if err := c.Subjects.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case c.MaxBusy < 1:
+		return fmt.Errorf("bus: ServiceConfig.MaxBusy is %d, want at least 1", c.MaxBusy)
+	case c.MaxBody < 1:
+		return fmt.Errorf("bus: ServiceConfig.MaxBody is %d, want at least 1", c.MaxBody)
+	case c.Timeout < 0:
+		return fmt.Errorf("bus: ServiceConfig.Timeout is %s, want more than 0", c.Timeout)
+	case c.MaxWait < c.Timeout:
+		return fmt.Errorf("bus: ServiceConfig.MaxWait is %s, want at least the Timeout of %s", c.MaxWait, c.Timeout)
+	}
+	return ValidateName("node", c.Node)
 }
 
 // Service answers clients for one node.
@@ -65,41 +94,40 @@ type Service struct {
 	backend Backend
 	micro   micro.Service
 
+	shared, own actions // what any node answers, and what this node is asked for
+	unknown     action
+	shapes      map[reflect.Type]*shape // of requests
+
 	ctx    context.Context // of requests; ended by Stop
 	cancel context.CancelFunc
-	busy   chan struct{} // holds a token for each request being served
 
-	mu      sync.Mutex
+	mu      sync.Mutex // protects stopped, and running from growing once it is true
 	running sync.WaitGroup
 	stopped bool
 }
 
 // request is one request from a client.
 type request struct {
-	rest string // of the subject, behind the verb
+	rest string // of the subject, behind the action's name
 	msg  micro.Request
 }
 
-// handler serves a request and returns its reply, to be encoded as JSON.
-type handler func(ctx context.Context, r request) (any, error)
-
-// NewService starts answering.
+// NewService starts answering. A request is served on a goroutine of its own.
 func NewService(nc *nats.Conn, cfg ServiceConfig, backend Backend) (*Service, error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.Subjects.Validate(); err != nil {
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	if err := ValidateName("node", cfg.Node); err != nil {
-		return nil, err
-	}
-	s := &Service{cfg: cfg, nc: nc, backend: backend, busy: make(chan struct{}, cfg.MaxBusy)}
+	s := &Service{cfg: cfg, nc: nc, backend: backend, shapes: shapes()}
+	s.routes()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	var err error
 	s.micro, err = micro.AddService(nc, micro.Config{
-		Name: "accord", Version: cfg.Version, Description: "leaderless event store", QueueGroup: queueShared,
+		Name: "accord", Version: cfg.Version, Description: "leaderless event store", QueueGroup: queueGroup,
 		Metadata: map[string]string{"node": cfg.Node, "cluster": cfg.Subjects.Cluster},
 	})
 	if err != nil {
+		s.cancel()
 		return nil, fmt.Errorf("bus: start the service: %w", err)
 	}
 	if err := s.addEndpoints(); err != nil {
@@ -108,139 +136,71 @@ func NewService(nc *nats.Conn, cfg ServiceConfig, backend Backend) (*Service, er
 	return s, nil
 }
 
-// endpoint is one row of what the service answers.
-type endpoint struct {
-	name, subject string
-	serve         handler
-}
-
-func (s *Service) addEndpoints() error {
-	subjects := s.cfg.Subjects
-	for _, e := range []endpoint{
-		{"transaction", subjects.Transaction(), s.transaction},
-		{"append", subjects.client(verbAppend, ">"), s.append},
-		{"read-log", subjects.Read(), s.read},
-		{"read", subjects.client(verbRead, ">"), s.read},
-		{"head-of", subjects.client(verbHead), s.head},
-		{"head", subjects.client(verbHead, ">"), s.head},
-		{"txn", subjects.client(verbTxn, ">"), s.txn},
-		{"subscriber", subjects.client(verbSubscriber, "*"), s.subscriber},
-		{"snapshot", subjects.client(verbSnapshot, "*"), s.snapshot},
-		{"cluster", subjects.ClusterInfo(), s.info},
+// shapes are those of all requests.
+func shapes() map[reflect.Type]*shape {
+	m := make(map[reflect.Type]*shape)
+	for _, request := range []any{
+		AppendRequest{}, TransactionRequest{}, ReadRequest{}, HeadRequest{}, noFields{}, SubscriberRequest{}, SnapshotMessage{},
 	} {
-		if err := s.add(e, micro.WithEndpointQueueGroup(queueShared)); err != nil {
-			return err
-		}
+		m[reflect.TypeOf(request)] = shapeOf(reflect.TypeOf(request))
 	}
-	if err := s.add(endpoint{"node", subjects.Node(s.cfg.Node, ">"), s.node}, micro.WithEndpointQueueGroupDisabled()); err != nil {
-		return err
-	}
-	// No deeper: what is asked of a node that is down must find nobody, so that its client knows at once.
-	for _, e := range []endpoint{{"unknown", subjects.client("*"), s.unknown}, {"unknown-of", subjects.client("*", "*"), s.unknown}} {
-		if err := s.add(e, micro.WithEndpointQueueGroup(queueUnknown)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return m
 }
 
-func (s *Service) add(e endpoint, queue micro.EndpointOpt) error {
-	handle := func(msg micro.Request) { s.accept(e, msg) }
-	if err := s.micro.AddEndpoint(e.name, micro.HandlerFunc(handle), micro.WithEndpointSubject(e.subject), queue); err != nil {
-		return fmt.Errorf("bus: serve %s: %w", e.subject, err)
-	}
-	return nil
+// decode decodes a request's body.
+func (s *Service) decode(r request, into any) error {
+	return decodeRequest(r.msg.Data(), into, s.shapes[reflect.TypeOf(into).Elem()])
 }
 
-// accept serves a request on a goroutine of its own, if there is room.
-func (s *Service) accept(e endpoint, msg micro.Request) {
-	_, rest, _ := s.cfg.Subjects.ParseClient(msg.Subject())
-	s.mu.Lock()
-	if s.stopped {
-		s.mu.Unlock()
-		s.refuse(msg, event.ErrDraining)
+// accept serves a request if there is room, and refuses it at once if there is not.
+func (s *Service) accept(a action, r request) {
+	if size := len(r.msg.Data()); size > s.cfg.MaxBody {
+		s.refuse(r.msg, a, &event.TooLargeError{What: "the request in bytes", Size: size, Limit: s.cfg.MaxBody})
 		return
 	}
-	select {
-	case s.busy <- struct{}{}:
-		s.running.Add(1)
-		s.mu.Unlock()
-	default:
-		s.mu.Unlock()
-		s.refuse(msg, &event.OverloadedError{RetryAfter: 50 * time.Millisecond})
+	if err := s.enter(a.room); err != nil {
+		s.refuse(r.msg, a, err)
 		return
 	}
 	go func() {
-		defer s.running.Done()
-		defer func() { <-s.busy }()
-		reply, err := e.serve(s.ctx, request{rest, msg})
-		switch {
-		case err != nil:
-			s.refuse(msg, err)
-		case reply != nil:
-			s.reply(msg, reply, nil)
+		defer s.leave(a.room)
+		reply, err := a.serve(s.ctx, r)
+		if err != nil {
+			s.refuse(r.msg, a, err)
+			return
 		}
+		s.reply(r.msg, a, reply)
 	}()
 }
 
-// reply publishes a reply. Without a reply subject nobody waits for it.
-func (s *Service) reply(msg micro.Request, body any, header nats.Header) {
-	if msg.Reply() == "" {
-		return
+func (s *Service) enter(room room) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return event.ErrDraining
 	}
-	encoded, err := Encode(body)
-	if err != nil {
-		s.cfg.Logger.Error("encode a reply", "subject", msg.Subject(), "error", err)
-		return
-	}
-	if limit := s.nc.MaxPayload(); limit > 0 && int64(len(encoded)) > limit-headroom {
-		if header != nil { // an error, of which there is no smaller one
-			s.cfg.Logger.Error("reply is larger than max_payload", "subject", msg.Subject(), "bytes", len(encoded))
-			return
-		}
-		s.refuse(msg, &event.TooLargeError{What: "the reply in bytes", Size: len(encoded), Limit: int(limit) - headroom})
-		return
-	}
-	if err := s.nc.PublishMsg(&nats.Msg{Subject: msg.Reply(), Data: encoded, Header: header}); err != nil {
-		s.cfg.Logger.Warn("publish a reply", "subject", msg.Subject(), "error", err)
+	select {
+	case room <- struct{}{}:
+		s.running.Add(1)
+		return nil
+	default:
+		return &event.OverloadedError{RetryAfter: retryAfter}
 	}
 }
 
-// refuse replies with an error.
-func (s *Service) refuse(msg micro.Request, err error) {
-	r := NewErrorReply(err)
-	if r.Error.ErrCode == CodeInternal {
-		s.cfg.Logger.Error("serve a request", "subject", msg.Subject(), "error", err)
-	}
-	s.reply(msg, r, nats.Header{
-		micro.ErrorHeader:     []string{headerText(r.Error.Description)},
-		micro.ErrorCodeHeader: []string{strconv.Itoa(r.Error.Code)},
-	})
-}
-
-// headerText keeps a header on one line and short.
-func headerText(s string) string {
-	line := []rune(clip(s))
-	for i, r := range line {
-		if r < ' ' {
-			line[i] = ' '
-		}
-	}
-	return string(line)
+func (s *Service) leave(room room) {
+	<-room
+	s.running.Done()
 }
 
 // Stop refuses further requests, waits for those being served, and ends the service. It may be called more
 // than once.
 func (s *Service) Stop() error {
 	s.mu.Lock()
-	stopped := s.stopped
 	s.stopped = true
 	s.mu.Unlock()
 	s.running.Wait()
 	s.cancel()
-	if stopped {
-		return nil
-	}
 	if err := s.micro.Stop(); err != nil {
 		return fmt.Errorf("bus: stop the service: %w", err)
 	}

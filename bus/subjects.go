@@ -102,7 +102,7 @@ func isNameByte(c byte) bool {
 func clip(s string) string {
 	const longest = 64
 	if len(s) > longest {
-		return s[:longest] + "…"
+		return strings.ToValidUTF8(s[:longest], "") + "…"
 	}
 	return s
 }

@@ -14,6 +14,7 @@ const (
 	TypeHeadReply       = "accord.v1.head_reply"
 	TypeTxnReply        = "accord.v1.txn_reply"
 	TypeSubscriberReply = "accord.v1.subscriber_reply"
+	TypeSubscriberList  = "accord.v1.subscriber_list_reply"
 	TypeSnapshotReply   = "accord.v1.snapshot_reply"
 	TypeClusterReply    = "accord.v1.cluster_reply"
 	TypeNodeReply       = "accord.v1.node_reply"
@@ -27,7 +28,7 @@ type NewEvent struct {
 	Version    uint64            `json:"version,omitempty"`
 	Type       string            `json:"type"`
 	Data       json.RawMessage   `json:"data,omitempty"`
-	DataBase64 *[]byte           `json:"data_base64,omitempty"`
+	DataBase64 []byte            `json:"data_base64,omitzero"` // no bytes are not nothing
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Tags       []string          `json:"tags,omitempty"`
 	RoutingKey string            `json:"routing_key,omitempty"`
@@ -53,8 +54,8 @@ type TransactionRequest struct {
 
 // Check is a condition on a stream.
 type Check struct {
-	Stream string       `json:"stream"`
-	Expect event.Expect `json:"expect"`
+	Stream string        `json:"stream"`
+	Expect *event.Expect `json:"expect"`
 }
 
 // AppendReply tells of an append that committed.
@@ -68,6 +69,7 @@ type AppendReply struct {
 	Events    []EventRef      `json:"events"`
 	Duplicate bool            `json:"duplicate"`
 	Path      string          `json:"path,omitempty"`
+	Truncated bool            `json:"truncated,omitempty"` // events are left out: they do not fit a message
 }
 
 // StreamVersion is how many events a stream has.
@@ -120,7 +122,7 @@ type ReadEvent struct {
 	Txn        string            `json:"txn,omitempty"`
 	Type       string            `json:"type"`
 	Data       json.RawMessage   `json:"data,omitempty"`
-	DataBase64 *[]byte           `json:"data_base64,omitempty"`
+	DataBase64 []byte            `json:"data_base64,omitzero"` // no bytes are not nothing
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Tags       []string          `json:"tags,omitempty"`
 	RoutingKey string            `json:"routing_key,omitempty"`
@@ -139,7 +141,10 @@ type HeadReply struct {
 	Position string `json:"position"`
 }
 
-// SubscriberRequest is of a named subscriber: get and running need no position, get no worker.
+// noFields is a request whose subject says it all.
+type noFields struct{}
+
+// SubscriberRequest is of a named subscriber: get needs no worker and claim no position.
 type SubscriberRequest struct {
 	Key      string `json:"key"`
 	Worker   string `json:"worker,omitempty"`
@@ -150,8 +155,23 @@ type SubscriberRequest struct {
 // SubscriberReply tells where a subscriber is, and whether the worker that asked is its current one.
 type SubscriberReply struct {
 	Type    string `json:"type"`
-	Cursor  string `json:"cursor"`
+	Key     string `json:"key"`
+	Cursor  string `json:"cursor,omitempty"` // of get, once something was acknowledged
 	Running bool   `json:"running"`
+}
+
+// SubscriberListReply names all subscribers.
+type SubscriberListReply struct {
+	Type        string           `json:"type"`
+	Subscribers []SubscriberInfo `json:"subscribers"`
+}
+
+// SubscriberInfo is where a subscriber is, and who works for it.
+type SubscriberInfo struct {
+	Key    string `json:"key"`
+	Worker string `json:"worker"`
+	Cursor string `json:"cursor"`
+	Lag    uint64 `json:"lag"`
 }
 
 // SnapshotMessage is a snapshot, in requests and in replies.
@@ -160,7 +180,7 @@ type SnapshotMessage struct {
 	Stream     string `json:"stream"`
 	Name       string `json:"name"`
 	Version    uint64 `json:"version,omitempty"`
-	DataBase64 []byte `json:"data_base64,omitempty"`
+	DataBase64 []byte `json:"data_base64,omitzero"`
 }
 
 // NodeReply is a node's status.
