@@ -18,34 +18,19 @@ const (
 	applyTries   = 5
 )
 
-// postgresRecords inserts or updates records from arrays, in one statement whatever their number. A body is
-// written only where there is one.
+// postgresRecords inserts or updates records from arrays, in one statement whatever their number, and takes its
+// rows in the order of TxnIDs: the journal and the workers that mark transactions applied meet on the same rows,
+// and would deadlock otherwise.
 const postgresRecords = `INSERT INTO accord_txn (` + recordColumns + `)
 SELECT t.txn_id, t.status, t.keys::json, t.events_data, t.execute_at, t.promised, t.accepted_ballot, t.vote, t.vote_fast, t.vote_rejected, t.accepted_deps, t.deps
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::bytea[], $12::bytea[])
-AS t (` + recordColumns + `) ORDER BY t.txn_id
-ON CONFLICT (txn_id) DO UPDATE SET `
+AS t (` + recordColumns + `) ORDER BY t.txn_id COLLATE "C"
+ON CONFLICT (txn_id) DO UPDATE SET keys = coalesce(excluded.keys, accord_txn.keys), events_data = coalesce(excluded.events_data, accord_txn.events_data), ` + recordUpdate
 
-const postgresKeepBody = postgresRecords + recordUpdate
-
-const postgresWithBody = postgresRecords + `keys = coalesce(excluded.keys, accord_txn.keys), events_data = coalesce(excluded.events_data, accord_txn.events_data), ` + recordUpdate
-
-// queueRecords adds the statements that write records to a batch: those that bring a body apart, so that the
-// bodies of the rest are not touched.
+// queueRecords adds the statement that writes records to a batch.
 func queueRecords(b *pgx.Batch, written []row) {
-	var fresh, known []row
-	for _, r := range written {
-		if r.keys != nil {
-			fresh = append(fresh, r)
-		} else {
-			known = append(known, r)
-		}
-	}
-	if len(fresh) > 0 {
-		b.Queue(postgresWithBody, recordArrays(fresh)...)
-	}
-	if len(known) > 0 {
-		b.Queue(postgresKeepBody, recordArrays(known)...)
+	if len(written) > 0 {
+		b.Queue(postgresRecords, recordArrays(written)...)
 	}
 }
 
@@ -81,7 +66,18 @@ func (p *postgres) journal(ctx context.Context, written []row, scalars *accord.S
 		b.Queue(updateScalars, scalarArgs(scalars)...)
 	}
 	b.Queue(`COMMIT`)
-	return p.onConn(ctx, func(conn *pgx.Conn) error { return send(ctx, conn, b) })
+	return retry(func() error {
+		return p.onConn(ctx, func(conn *pgx.Conn) error { return send(ctx, conn, b) })
+	})
+}
+
+// retry repeats a transaction that the server gave up for another: that it did nothing is certain then.
+func retry(transaction func() error) error {
+	for try := 1; ; try++ {
+		if err := transaction(); err == nil || !isConflict(err) || try == applyTries {
+			return err
+		}
+	}
 }
 
 // onConn runs do on one connection, which is given up if do leaves a transaction open.
@@ -102,12 +98,9 @@ func (p *postgres) onConn(ctx context.Context, do func(*pgx.Conn) error) error {
 }
 
 func (p *postgres) transact(ctx context.Context, synced bool, want *wanted, decide func(*loaded) *effects) error {
-	for try := 1; ; try++ {
-		err := p.onConn(ctx, func(conn *pgx.Conn) error { return p.attempt(ctx, conn, synced, want, decide) })
-		if err == nil || !isConflict(err) || try == applyTries {
-			return err
-		}
-	}
+	return retry(func() error {
+		return p.onConn(ctx, func(conn *pgx.Conn) error { return p.attempt(ctx, conn, synced, want, decide) })
+	})
 }
 
 // attempt takes two round trips: one loads, one writes and commits.
@@ -163,9 +156,7 @@ func queueEffects(b *pgx.Batch, e *effects) {
 	queueEvents(b, e)
 	queueHeads(b, e)
 	queueRequests(b, e)
-	if len(e.applied) > 0 {
-		queueRecords(b, e.applied)
-	}
+	queueRecords(b, e.applied)
 	for _, sub := range e.subscribers {
 		b.Queue(`INSERT INTO subscriber (`+subscriberColumns+`) VALUES ($1, $2, $3, $4)
 ON CONFLICT (key) DO UPDATE SET worker = excluded.worker, cursor = excluded.cursor, lag = excluded.lag`, sub.Key, sub.Worker.String(), string(sub.Cursor), int64(sub.Lag))

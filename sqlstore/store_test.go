@@ -268,3 +268,36 @@ func TestReopen(t *testing.T) {
 		}
 	})
 }
+
+// TestJournalAndApplySideBySide writes the records of transactions while they are applied: in whatever order each
+// of the two takes its rows, neither may fail.
+func TestJournalAndApplySideBySide(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		for round := range uint64(60) {
+			var records []accord.Record
+			var batch []accord.Execution
+			for i := range uint64(40) {
+				hlc := 1000*(round+1) + i
+				x := execution(t, hlc, event.Append{Events: []event.Event{note("a.1", 0)}})
+				rec := x.Record
+				if i%2 == 0 {
+					rec.Txn = nil // recorded before
+				}
+				records, batch = append(records, rec), append(batch, x)
+			}
+			var running sync.WaitGroup
+			running.Go(func() {
+				if err := s.AppendRecords(t.Context(), records, nil); err != nil {
+					t.Error(err)
+				}
+			})
+			running.Go(func() {
+				if _, err := s.Apply(t.Context(), batch); err != nil {
+					t.Error(err)
+				}
+			})
+			running.Wait()
+		}
+	})
+}
