@@ -1,3 +1,6 @@
 // Package client talks to a cluster over NATS. A Client is an event.Executor, with the same errors as a local
-// store; every append carries one request id through all its retries, so that it commits at most once.
+// store; Append, Events and Follow are the comfortable way in.
+//
+// Every append carries one request id through all its tries, so that it commits at most once, whatever is lost on
+// the way. What cannot be repeated without harm is not repeated: it ends as an *event.UnknownError.
 package client

@@ -9,65 +9,102 @@ import (
 	"natsaccord/event"
 )
 
-// subscriber asks about, or for, a named subscriber. All of its operations may be repeated.
-func (c *Client) subscriber(ctx context.Context, op string, request bus.SubscriberRequest) (bus.SubscriberReply, error) {
-	ctx, cancel := c.deadline(ctx)
+// subscriber makes one try of a request about a named subscriber.
+func (c *Client) subscriber(op string, request bus.SubscriberRequest, reply *bus.SubscriberReply) attempt {
+	subject := c.on(c.subjects.Subscriber(op), "subscriber."+op)
+	return func(ctx context.Context) error {
+		if err := unsent(ctx); err != nil {
+			return err
+		}
+		return c.ask(ctx, query{subject, request, reply, &reply.Type, bus.TypeSubscriberReply})
+	}
+}
+
+// readSubscriber asks where a subscriber is, and whether worker is its current worker.
+func (c *Client) readSubscriber(ctx context.Context, request bus.SubscriberRequest) (bus.SubscriberReply, error) {
+	ctx, cancel := c.bounded(ctx, 0)
 	defer cancel()
 	var reply bus.SubscriberReply
-	err := c.retry(ctx, func(ctx context.Context) error { return c.ask(ctx, c.subjects.Subscriber(op), request, &reply) })
+	err := c.read(ctx, 0, c.subscriber("get", request, &reply))
 	return reply, err
 }
 
 // SubscriberCursor implements event.Executor.
 func (c *Client) SubscriberCursor(ctx context.Context, key string) (event.Position, error) {
-	reply, err := c.subscriber(ctx, "get", bus.SubscriberRequest{Key: key})
+	reply, err := c.readSubscriber(ctx, bus.SubscriberRequest{Key: key})
 	return event.Position(reply.Cursor), err
 }
 
 // IsSubscriberRunning implements event.Executor.
 func (c *Client) IsSubscriberRunning(ctx context.Context, key string, worker ulid.ULID) (bool, error) {
-	reply, err := c.subscriber(ctx, "get", bus.SubscriberRequest{Key: key, Worker: worker.String()})
+	reply, err := c.readSubscriber(ctx, bus.SubscriberRequest{Key: key, Worker: worker.String()})
 	return reply.Running, err
+}
+
+// changeSubscriber claims or acknowledges. invalid is what checking the request came to.
+func (c *Client) changeSubscriber(ctx context.Context, op string, request bus.SubscriberRequest, invalid error) error {
+	if invalid != nil {
+		return invalid
+	}
+	ctx, cancel := c.bounded(ctx, 0)
+	defer cancel()
+	return c.command(ctx, c.subscriber(op, request, &bus.SubscriberReply{}))
 }
 
 // UpsertSubscriber implements event.Executor.
 func (c *Client) UpsertSubscriber(ctx context.Context, key string, worker ulid.ULID) error {
-	_, err := c.subscriber(ctx, "claim", bus.SubscriberRequest{Key: key, Worker: worker.String()})
-	return err
+	_, err := event.NewClaim(key, worker)
+	return c.changeSubscriber(ctx, "claim", bus.SubscriberRequest{Key: key, Worker: worker.String()}, err)
 }
 
 // Acknowledge implements event.Executor.
 func (c *Client) Acknowledge(ctx context.Context, key string, worker ulid.ULID, position event.Position, lag uint64) error {
-	_, err := c.subscriber(ctx, "ack", bus.SubscriberRequest{Key: key, Worker: worker.String(), Position: string(position), Lag: lag})
-	return err
+	_, err := event.NewAck(key, worker, position, lag)
+	request := bus.SubscriberRequest{Key: key, Worker: worker.String(), Position: string(position), Lag: lag}
+	return c.changeSubscriber(ctx, "ack", request, err)
 }
 
-// snapshot asks for, or about, a snapshot. All of its operations may be repeated.
-func (c *Client) snapshot(ctx context.Context, op string, request bus.SnapshotMessage) (bus.SnapshotMessage, error) {
-	ctx, cancel := c.deadline(ctx)
-	defer cancel()
-	var reply bus.SnapshotMessage
-	err := c.retry(ctx, func(ctx context.Context) error { return c.ask(ctx, c.subjects.Snapshot(op), request, &reply) })
-	return reply, err
+// snapshot makes one try of a request about a snapshot.
+func (c *Client) snapshot(op string, request bus.SnapshotMessage, reply *bus.SnapshotMessage) attempt {
+	subject := c.on(c.subjects.Snapshot(op), "snapshot."+op)
+	return func(ctx context.Context) error {
+		if err := unsent(ctx); err != nil {
+			return err
+		}
+		return c.ask(ctx, query{subject, request, reply, &reply.Type, bus.TypeSnapshotReply})
+	}
 }
 
 // Snapshot implements event.Executor.
 func (c *Client) Snapshot(ctx context.Context, stream event.Stream, name string) (event.Snapshot, error) {
-	reply, err := c.snapshot(ctx, "get", bus.SnapshotMessage{Stream: string(stream), Name: name})
-	if err != nil {
+	ctx, cancel := c.bounded(ctx, 0)
+	defer cancel()
+	var reply bus.SnapshotMessage
+	if err := c.read(ctx, 0, c.snapshot("get", bus.SnapshotMessage{Stream: string(stream), Name: name}, &reply)); err != nil {
 		return event.Snapshot{}, err
 	}
-	return event.Snapshot{Stream: stream, Name: name, Version: reply.Version, Data: append([]byte{}, reply.DataBase64...)}, nil
+	return event.Snapshot{Stream: stream, Name: name, Version: reply.Version, Data: reply.DataBase64}, nil
+}
+
+// changeSnapshot puts or drops. invalid is what checking the request came to.
+func (c *Client) changeSnapshot(ctx context.Context, op string, request bus.SnapshotMessage, invalid error) error {
+	if invalid != nil {
+		return invalid
+	}
+	ctx, cancel := c.bounded(ctx, 0)
+	defer cancel()
+	return c.command(ctx, c.snapshot(op, request, &bus.SnapshotMessage{}))
 }
 
 // PutSnapshot implements event.Executor.
 func (c *Client) PutSnapshot(ctx context.Context, s event.Snapshot) error {
-	_, err := c.snapshot(ctx, "put", bus.SnapshotMessage{Stream: string(s.Stream), Name: s.Name, Version: s.Version, DataBase64: s.Data})
-	return err
+	_, err := event.NewPutSnapshot(s, unlimited())
+	request := bus.SnapshotMessage{Stream: string(s.Stream), Name: s.Name, Version: s.Version, DataBase64: s.Data}
+	return c.changeSnapshot(ctx, "put", request, err)
 }
 
 // DropSnapshot implements event.Executor.
 func (c *Client) DropSnapshot(ctx context.Context, stream event.Stream, name string) error {
-	_, err := c.snapshot(ctx, "drop", bus.SnapshotMessage{Stream: string(stream), Name: name})
-	return err
+	_, err := event.NewDropSnapshot(stream, name)
+	return c.changeSnapshot(ctx, "drop", bus.SnapshotMessage{Stream: string(stream), Name: name}, err)
 }

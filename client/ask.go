@@ -1,0 +1,72 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"natsaccord/bus"
+	"natsaccord/event"
+)
+
+// query is one request, and where its reply goes.
+type query struct {
+	subject string
+	request any
+	reply   any     // to decode into
+	is      *string // the type that the reply says it is
+	want    string  // the type that it has to be
+}
+
+// errUnreachable says that nobody listens on a subject. Nothing was proposed.
+func errUnreachable(subject string) error {
+	return fmt.Errorf("client: nobody answers on %s: %w: %w", subject, event.ErrNoQuorum, nats.ErrNoResponders)
+}
+
+// ask makes one try. Errors from the other side are those of package event; event.ErrNoQuorum also means that
+// there is nobody to ask, and event.ErrClosed that the connection is closed. With any other error it is not
+// known whether the request arrived.
+func (c *Client) ask(ctx context.Context, q query) error {
+	body, err := bus.Encode(q.request)
+	if err != nil {
+		return &event.InvalidError{Field: "request", Reason: err.Error()}
+	}
+	if limit := c.nc.MaxPayload(); limit > 0 && int64(len(body)) > limit {
+		return &event.TooLargeError{What: "the request in bytes", Size: len(body), Limit: int(limit)}
+	}
+	if c.nc.IsClosed() || c.nc.IsDraining() {
+		return fmt.Errorf("client: ask %s: %w: %w", q.subject, event.ErrClosed, nats.ErrConnectionClosed)
+	}
+	msg, err := c.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: q.subject, Data: body})
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return errUnreachable(q.subject)
+	case errors.Is(err, nats.ErrReconnectBufExceeded):
+		return fmt.Errorf("client: ask %s: %w: %w", q.subject, event.ErrNoQuorum, err)
+	case err != nil:
+		return fmt.Errorf("client: ask %s: %w", q.subject, err)
+	}
+	return q.decode(msg)
+}
+
+// decode decodes a reply, or returns the error that it is.
+func (q query) decode(msg *nats.Msg) error {
+	if msg.Header.Get(micro.ErrorCodeHeader) != "" {
+		var refusal bus.ErrorReply
+		if err := json.Unmarshal(msg.Data, &refusal); err != nil || refusal.Type != bus.TypeError {
+			return fmt.Errorf("client: the reply on %s is an error without a body: %s", q.subject, msg.Header.Get(micro.ErrorHeader))
+		}
+		return refusal.Err()
+	}
+	if err := json.Unmarshal(msg.Data, q.reply); err != nil {
+		return fmt.Errorf("client: decode the reply on %s: %w", q.subject, err)
+	}
+	if *q.is != q.want {
+		return fmt.Errorf("client: the reply on %s is of type %q, want %q", q.subject, *q.is, q.want)
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"natsaccord/bus"
+	"natsaccord/event"
+)
+
+// attempt is one try of a call.
+type attempt func(ctx context.Context) error
+
+// read tries a call that changes nothing until it has an answer, for as long as there are tries and time.
+func (c *Client) read(ctx context.Context, wait time.Duration, do attempt) error {
+	for try := 1; ; try++ {
+		err := c.try(ctx, wait, do)
+		if isOutcome(err) || isRefusal(err) || errors.Is(err, event.ErrNotFound) || !c.again(ctx, try, err) {
+			return err
+		}
+	}
+}
+
+// command tries a call that changes something and has no request id: again only if nothing happened.
+func (c *Client) command(ctx context.Context, do attempt) error {
+	for try := 1; ; try++ {
+		err := do(ctx)
+		if isOutcome(err) || isRefusal(err) {
+			return err
+		}
+		if !isNothing(err) {
+			return unknown("", err)
+		}
+		if !c.again(ctx, try, err) {
+			return err
+		}
+	}
+}
+
+// append tries a call that is the same whatever its number of tries. Once a try may have arrived, only what is
+// remembered with the request id tells what became of it.
+func (c *Client) append(ctx context.Context, requestID string, do attempt) error {
+	arrived := false
+	for try := 1; ; try++ {
+		err := c.try(ctx, 0, do)
+		if isOutcome(err) || isRefusal(err) && !arrived {
+			return err
+		}
+		arrived = arrived || !isNothing(err)
+		if isRefusal(err) || !c.again(ctx, try, err) {
+			if arrived {
+				return unknown(requestID, err)
+			}
+			return err
+		}
+	}
+}
+
+// try gives a call the time of one try, and wait on top.
+func (c *Client) try(ctx context.Context, wait time.Duration, do attempt) error {
+	ctx, cancel := context.WithTimeout(ctx, c.options.TryTimeout+wait)
+	defer cancel()
+	return do(ctx)
+}
+
+// again pauses before the next try, a jittered while that grows, and tells whether there is one.
+func (c *Client) again(ctx context.Context, try int, err error) bool {
+	if try >= c.options.Tries {
+		return false
+	}
+	pause := rand.N(20 * time.Millisecond << min(try, 6))
+	if overloaded, ok := errors.AsType[*event.OverloadedError](err); ok {
+		pause += overloaded.RetryAfter
+	}
+	return sleep(ctx, pause)
+}
+
+// sleep tells whether the pause ended before ctx did, and does not begin one that cannot.
+func sleep(ctx context.Context, pause time.Duration) bool {
+	if deadline, has := ctx.Deadline(); has && time.Until(deadline) <= pause {
+		return false
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// isOutcome tells whether err, which may be nil, is what became of a command: the answer, for ever.
+func isOutcome(err error) bool {
+	if err == nil || errors.Is(err, event.ErrFenced) {
+		return true
+	}
+	_, conflict := errors.AsType[*event.ConflictError](err)
+	_, reused := errors.AsType[*event.ReusedError](err)
+	_, taken := errors.AsType[*event.IDTakenError](err)
+	return conflict || reused || taken
+}
+
+// isRefusal tells whether err refused a request that would be refused again.
+func isRefusal(err error) bool {
+	_, invalid := errors.AsType[*event.InvalidError](err)
+	_, large := errors.AsType[*event.TooLargeError](err)
+	return invalid || large || errors.Is(err, bus.ErrVerb)
+}
+
+// isNothing tells whether err says that nothing was proposed, for a reason that may pass.
+func isNothing(err error) bool {
+	if _, ok := errors.AsType[*event.UnknownError](err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[*event.OverloadedError](err); ok {
+		return true
+	}
+	for _, reason := range []error{event.ErrNoQuorum, event.ErrDraining, event.ErrAborted, event.ErrClosed, errUnsent} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
+}
+
+// errUnsent is of a call whose context had ended before anything was sent.
+var errUnsent = errors.New("client: nothing was sent")
+
+// unsent returns an error if ctx is over already.
+func unsent(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", errUnsent, err)
+	}
+	return nil
+}
+
+// unknown makes err one that leaves the outcome open.
+func unknown(requestID string, err error) error {
+	if already, ok := errors.AsType[*event.UnknownError](err); ok && already.RequestID == requestID {
+		return err
+	}
+	return &event.UnknownError{RequestID: requestID, Err: err}
+}
