@@ -73,6 +73,22 @@ func Dial(cfg Config) (*Conn, error) {
 	return c, nil
 }
 
+// DialClient makes one connection for a program that is no node. Config.Node is not used.
+func DialClient(cfg Config, name string) (*nats.Conn, error) {
+	if err := cfg.validateLinks(); err != nil {
+		return nil, err
+	}
+	options, err := cfg.options(name)
+	if err != nil {
+		return nil, err
+	}
+	nc, err := nats.Connect(strings.Join(cfg.Servers, ","), options...)
+	if err != nil {
+		return nil, fmt.Errorf("bus: connect %s to %s: %w", name, redact(cfg.Servers), err)
+	}
+	return nc, nil
+}
+
 func (c *Conn) dial(cfg Config, name string, i int, more ...nats.Option) (*nats.Conn, error) {
 	options, err := cfg.options(name)
 	if err != nil {
@@ -163,6 +179,10 @@ func (cfg Config) options(name string) ([]nats.Option, error) {
 		nats.PingInterval(5 * time.Second),
 		nats.MaxPingsOutstanding(2),
 	}
+	if !cfg.Insecure && !cfg.usesTLS() {
+		// What a server on this machine says of others would be followed unencrypted.
+		options = append(options, nats.IgnoreDiscoveredServers())
+	}
 	if cfg.InboxPrefix != "" {
 		options = append(options, nats.CustomInboxPrefix(cfg.InboxPrefix))
 	}
@@ -227,6 +247,11 @@ func (cfg Config) validate() error {
 	if err := ValidateName("Config.Node", cfg.Node); err != nil {
 		return err
 	}
+	return cfg.validateLinks()
+}
+
+// validateLinks checks how servers are reached.
+func (cfg Config) validateLinks() error {
 	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
 		return errors.New("bus: Config.TLSCert and Config.TLSKey go together")
 	}

@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"natsaccord/bus"
@@ -41,7 +40,7 @@ func (m Main) clientCommand(use, short string, args cobra.PositionalArgs, run fu
 			if r.output != "table" && r.output != "json" {
 				return fmt.Errorf("%w: --output is %q, want table or json", errUsage, r.output)
 			}
-			nc, err := r.connect()
+			nc, err := bus.DialClient(r.nats, "accord-cli")
 			if err != nil {
 				return err
 			}
@@ -60,37 +59,6 @@ func (m Main) clientCommand(use, short string, args cobra.PositionalArgs, run fu
 	f.StringVarP(&r.output, "output", "o", "table", "table or json")
 	f.DurationVar(&r.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
 	return c
-}
-
-func (r *remote) connect() (*nats.Conn, error) {
-	options := []nats.Option{nats.Name("accord cli"), nats.Timeout(2 * time.Second)}
-	if r.nats.Creds != "" {
-		options = append(options, nats.UserCredentials(r.nats.Creds))
-	}
-	if r.nats.NKey != "" {
-		nkey, err := nats.NkeyOptionFromSeed(r.nats.NKey)
-		if err != nil {
-			return nil, fmt.Errorf("read the nkey: %w", err)
-		}
-		options = append(options, nkey)
-	}
-	if r.nats.User != "" {
-		options = append(options, nats.UserInfo(r.nats.User, r.nats.Password))
-	}
-	if r.nats.Token != "" {
-		options = append(options, nats.Token(r.nats.Token))
-	}
-	if r.nats.TLSCA != "" {
-		options = append(options, nats.RootCAs(r.nats.TLSCA))
-	}
-	if r.nats.TLSCert != "" {
-		options = append(options, nats.ClientCert(r.nats.TLSCert, r.nats.TLSKey))
-	}
-	nc, err := nats.Connect(strings.Join(r.nats.Servers, ","), options...)
-	if err != nil {
-		return nil, fmt.Errorf("connect to NATS: %w", err)
-	}
-	return nc, nil
 }
 
 func (m Main) clientCommands() []*cobra.Command {

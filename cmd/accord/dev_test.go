@@ -157,6 +157,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"frobnicate"}, exitUsage, "unknown command"},
 		{[]string{"status", "--nonsense"}, exitUsage, "unknown flag"},
 		{[]string{"status", "--server", "nats://127.0.0.1:1"}, exitUnreachable, "no servers"},
+		{[]string{"status", "--server", "nats://nats.example.com:4222"}, exitRefused, "is not encrypted and not on this machine"},
 		{on("status", "--prefix", "nobody"), exitUnreachable, "nobody answers"},
 	} {
 		if code, out := run(t, c.args...); code != c.code || !strings.Contains(out, c.want) {

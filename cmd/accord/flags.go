@@ -14,6 +14,7 @@ func natsFlags(f *pflag.FlagSet, c *bus.Config, getenv func(string) string) {
 		server = nats.DefaultURL
 	}
 	f.StringSliceVarP(&c.Servers, "server", "s", []string{server}, "NATS servers ($NATS_URL)")
+	f.BoolVar(&c.Insecure, "insecure", false, "allow unencrypted NATS connections to other machines")
 	f.StringVar(&c.Creds, "creds", getenv("NATS_CREDS"), "NATS credentials file ($NATS_CREDS)")
 	f.StringVar(&c.NKey, "nkey", getenv("NATS_NKEY"), "NATS nkey seed file ($NATS_NKEY)")
 	f.StringVar(&c.User, "user", getenv("NATS_USER"), "NATS user ($NATS_USER)")

@@ -30,7 +30,6 @@ func (m Main) nodeCommand() *cobra.Command {
 	f.StringVar(&one.store, "store", "", "postgres://… or sqlite:PATH")
 	f.BoolVar(&one.single, "single", false, "single-node mode: no consensus")
 	f.BoolVar(&embedded, "embedded-nats", false, "run a NATS server in this process")
-	f.BoolVar(&one.nats.Insecure, "insecure", false, "allow unencrypted NATS connections to other machines")
 	f.BoolVar(&one.unsafe, "unsafe-store", false, "accept a store that may lose acknowledged data")
 	f.DurationVar(&one.drainFor, "drain", 15*time.Second, "how long a graceful stop waits for appends under way")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log details")
