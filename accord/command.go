@@ -13,6 +13,7 @@ type command struct {
 	waiting int
 	waiters []*command
 	handed  bool // handed out in Ready.Execute; never before Stable
+	over    bool // abandoned: applied or never to happen, and nobody need wait
 	path    Path // how it was decided, if here
 
 	// Progress. due is when to look after the transaction next; zero when nobody needs to.

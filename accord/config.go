@@ -28,7 +28,7 @@ type Config struct {
 	HLCReserve   uint64 // how far the clock is reserved ahead; below MaxSkew; default 500 ms
 	RetryAfter   uint64 // first retransmission; doubles up to RetryMax; default 50 ms
 	RetryMax     uint64 // default 1 s
-	FastWaitMin  uint64 // wait at least so long for a fast quorum once a slow one has answered; default 3 ms
+	FastWaitMin  uint64 // wait at least so long for a fast quorum once a slow one has answered, and twice as long as that took; default 3 ms
 	FastWaitMax  uint64 // and at most so long; default 100 ms
 	SuspectAfter uint64 // a node that owes an answer for so long is suspected; default 1 s
 	FetchAfter   uint64 // ask for an unknown dependency after; default 30 ms
@@ -37,7 +37,11 @@ type Config struct {
 	BackoffMax   uint64 // largest pause between attempts to recover one transaction; default 5 s
 	ExpireAfter  uint64 // a transaction first heard of so late is rejected; default 30 s
 	FenceEvery   uint64 // between fences while there is something to fence; default 30 ms
-	FenceDelay   uint64 // a fence is at least so far in the past; default 20 ms
+	FenceDelay   uint64 // a fence is at least so far in the past; default 10 ms
+	EraseEvery   uint64 // between exclusive fences while there is something to erase; default 5 s
+	EraseDelay   uint64 // an exclusive fence is so far in the past, and rejects what is heard of only then; default 10 s
+	Retain       uint64 // what was applied so long ago is told no more to nodes that lag: they get the log; default 1 h
+	KeptMax      int    // nor what lies more than so many transactions back; default 65,536
 	RecoverMax   int    // recoveries at a time; default 64
 	UnackedMax   int    // decisions kept for resending to one node; default 16,384
 
@@ -65,7 +69,10 @@ func (c Config) withDefaults() Config {
 		{&c.BackoffMax, 5 * Second},
 		{&c.ExpireAfter, 30 * Second},
 		{&c.FenceEvery, 30 * Millisecond},
-		{&c.FenceDelay, 20 * Millisecond},
+		{&c.FenceDelay, 10 * Millisecond},
+		{&c.EraseEvery, 5 * Second},
+		{&c.EraseDelay, 10 * Second},
+		{&c.Retain, 3600 * Second},
 	}
 	for _, d := range defaults {
 		if *d.field == 0 {
@@ -77,6 +84,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RecoverMax == 0 {
 		c.RecoverMax = 64
+	}
+	if c.KeptMax == 0 {
+		c.KeptMax = 65536
 	}
 	if c.UnackedMax == 0 {
 		c.UnackedMax = 16384

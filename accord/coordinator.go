@@ -181,7 +181,8 @@ func (m *Machine) weigh(c *coordination) {
 // slow quorum has answered, and past if a missing node is suspected.
 func (m *Machine) patienceEnd(c *coordination) uint64 {
 	if c.until == 0 {
-		c.until = m.now + m.cfg.FastWaitMin
+		// The slow path would take about as long again as its quorum has taken to answer.
+		c.until = m.now + max(m.cfg.FastWaitMin, 2*(m.now-c.started))
 		for i := range m.peers {
 			if !c.answered.has(i) {
 				c.until = max(c.until, c.started+m.patience(&m.peers[i]))
@@ -280,6 +281,9 @@ func (m *Machine) onNack(from NodeID, id TxnID, n Nack) {
 		return
 	case NackInvalidated:
 		m.onInvalidated(from, id)
+		return
+	case NackTruncated:
+		m.outdated(from, id)
 		return
 	}
 	c := m.coords[id]

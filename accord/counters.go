@@ -7,6 +7,8 @@ type Counters struct {
 	Accepts                                   uint64 // Accept rounds
 	Preempted, Recoveries, Inquiries          uint64 // attempts lost to others, attempts on behalf of others
 	Fences, Watermarks, FenceFetches, Forgets uint64
+	ExclusiveFences, Erasures, CatchUps       uint64
+	Forgotten                                 uint64 // coordinated here, and settled elsewhere without this node
 	Sent, Resent                              uint64 // messages to others, and rounds of those sent again
 	Late, Doubled                             uint64 // answers that came too late or twice
 	Strangers, ClockSkews, Refused, Unspread  uint64 // what was not believed or not done
@@ -22,6 +24,7 @@ func (c Counters) Map() map[string]uint64 {
 		"fast": c.Fast, "slow": c.Slow, "recovered": c.Recovered, "invalidated": c.Invalidated,
 		"accepts": c.Accepts, "preempted": c.Preempted, "recoveries": c.Recoveries, "inquiries": c.Inquiries,
 		"fences": c.Fences, "watermarks": c.Watermarks, "fence_fetches": c.FenceFetches, "forgets": c.Forgets,
+		"exclusive_fences": c.ExclusiveFences, "erasures": c.Erasures, "catch_ups": c.CatchUps, "forgotten": c.Forgotten,
 		"messages_sent": c.Sent, "resent": c.Resent, "late": c.Late, "doubled": c.Doubled,
 		"strangers": c.Strangers, "clock_skews": c.ClockSkews, "refused": c.Refused, "unspread": c.Unspread,
 	}

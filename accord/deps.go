@@ -31,6 +31,9 @@ func (d Deps) Has(r TxnID) bool {
 // Lacks tells whether d vouches that it was made without knowing r: r is not named and not below the floor.
 func (d Deps) Lacks(r TxnID) bool { return r.After(d.Floor) && !d.Has(r) }
 
+// lighter tells whether waiting for d is easier than waiting for e.
+func (d Deps) lighter(e Deps) bool { return d.Floor.Before(e.Floor) || len(d.IDs) < len(e.IDs) }
+
 // Union returns what d and e name together, above the higher of their floors.
 func (d Deps) Union(e Deps) Deps {
 	floor := maxTimestamp(d.Floor, e.Floor)

@@ -55,11 +55,16 @@ func (m *Machine) schedule(c *command) {
 	}
 	m.recheck(c)
 	m.handOut(c)
+	m.fences.changed = true // one that names c is complete if c executes later
+	m.checkFences()
 }
 
 // satisfied tells whether x need not wait for dep: it never happens, it is handed out, or it is decided to
 // execute later. Only a decision counts. docs/protocol.md §6.1.
 func satisfied(dep, x *command) bool {
+	if dep.over {
+		return true
+	}
 	switch dep.rec.Status {
 	case StatusInvalidated:
 		return true
@@ -117,6 +122,9 @@ func (m *Machine) handOut(c *command) {
 func (m *Machine) executed(ids []TxnID) {
 	for _, id := range ids {
 		c := m.commands[id]
+		if m.passed(id, c) {
+			continue
+		}
 		invariant(c != nil && c.handed, "transaction %s: executed but never handed out", id)
 		c.advance(StatusApplied)
 		m.counters.Applied++
@@ -124,6 +132,15 @@ func (m *Machine) executed(ids []TxnID) {
 	m.fences.changed = true
 	m.checkFences()
 	m.checkReads()
+}
+
+// passed tells whether another node's log has brought the effects of a transaction while it was being executed.
+func (m *Machine) passed(id TxnID, c *command) bool {
+	if c != nil {
+		return c.rec.Status == StatusApplied
+	}
+	_, forgotten := m.tombstones[id]
+	return forgotten || id.Before(m.scalars.RedundantBefore)
 }
 
 // releaseFloors wakes the commands whose floor the watermark has reached.

@@ -10,11 +10,13 @@ type fencing struct {
 	issued  Timestamp // last fence of this node
 
 	pending  []pendingFence // committed, not complete here; by time
-	changed  bool           // something was applied or invalidated since pending was looked at
+	changed  bool           // something was decided or applied since pending was looked at
 	moved    uint64         // when a FenceCommit was last heard of
 	ticking  bool
 	asked    uint64    // when a FenceFetch was last sent
+	catching bool      // one was sent, and this node is far behind still
 	lagSince uint64    // since when something here waits for a higher watermark; zero: nothing does
+	demanded Timestamp // somebody here waits for the watermark to get there
 	forgot   Timestamp // everything kept is above it
 }
 
@@ -42,7 +44,7 @@ const (
 // watchFences starts fencing if there is anything to fence.
 func (m *Machine) watchFences() {
 	f := &m.fences
-	if f.ticking || len(m.index.live) == 0 && f.lagSince == 0 {
+	if f.ticking || len(m.index.live) == 0 && f.lagSince == 0 && !m.demanded() {
 		return
 	}
 	f.ticking = true
@@ -56,10 +58,10 @@ func (m *Machine) tickFence() {
 	if f.current != nil && m.now > f.current.sent+m.cfg.SuspectAfter {
 		f.current = nil // nobody misses it
 	}
-	if f.current == nil && len(m.index.live) > 0 && m.myTurn() {
+	m.fetchFence()
+	if f.current == nil && (len(m.index.live) > 0 && m.myTurn() || m.demanded() && m.quiet()) {
 		m.issueFence()
 	}
-	m.fetchFence()
 	m.watchFences()
 }
 
@@ -86,33 +88,50 @@ func (m *Machine) issueFence() {
 	for i := range m.peers {
 		delay = max(delay, min(2*m.patience(&m.peers[i]), 10*m.cfg.FenceDelay))
 	}
+	demanded := m.demanded() && m.quiet()
+	if demanded {
+		m.clock.observe(f.demanded.HLC) // so that the fence's time is reserved
+	}
 	at := m.timestamp(KindFence)
 	at.HLC -= min(at.HLC, delay)
+	if demanded {
+		at.HLC = max(at.HLC, f.demanded.HLC, f.issued.HLC+1)
+	}
 	if at.HLC <= f.boot || !at.After(f.issued) || !at.After(m.scalars.Watermark) {
 		return
 	}
 	m.counters.Fences++
 	f.issued = at
-	f.current = &fence{id: TxnID{at}, sent: m.now}
+	m.collect(TxnID{at})
+}
+
+// collect asks all nodes what they know before a fence.
+func (m *Machine) collect(id TxnID) {
+	m.fences.current = &fence{id: id, sent: m.now}
 	for i := range m.peers {
 		p := &m.peers[i]
 		if p.node == m.cfg.Self {
-			m.send(p.node, TxnID{at}, FenceCollect{})
+			m.send(p.node, id, FenceCollect{})
 			continue
 		}
 		m.expect(p)
-		m.owe(p.node, TxnID{at}, FenceCollect{})
+		m.owe(p.node, id, FenceCollect{})
 	}
 }
 
-// onFenceCollect lets no later vote be below the fence, and names what is.
+// onFenceCollect lets no later vote be below the fence, and names what is. Who asks does not matter: a fence is
+// nothing but a time, and may be collected again by somebody who lacks the way there.
 func (m *Machine) onFenceCollect(from NodeID, id TxnID) {
-	if from != id.Node || id.Kind != KindFence && id.Kind != KindFenceX || id.HLC > m.now+m.cfg.MaxSkew {
+	if id.Kind != KindFence && id.Kind != KindFenceX || id.HLC > m.now+m.cfg.MaxSkew {
 		m.counters.Refused++
 		return
 	}
 	if id.After(m.scalars.ConflictFloor) && !m.mutated(MutateNoFloor) {
 		m.scalars.ConflictFloor = id.Timestamp
+		m.scribble = true
+	}
+	if id.Kind == KindFenceX && id.After(m.scalars.RejectFloor) && !m.mutated(MutateNoRejectFloor) {
+		m.scalars.RejectFloor = id.Timestamp
 		m.scribble = true
 	}
 	m.owe(from, id, FenceOK{Round: 1, Deps: m.index.all(id.Timestamp, m.scalars.Watermark)})
@@ -138,16 +157,22 @@ func (m *Machine) onFenceOK(from NodeID, id TxnID, ok FenceOK) {
 
 // onFenceCommit waits for what the fence names.
 func (m *Machine) onFenceCommit(id TxnID, msg FenceCommit) {
+	if id.Kind == KindFenceX {
+		m.onFenceXCommit(id, msg)
+		return
+	}
 	f := &m.fences
 	f.moved = m.now
 	if !id.After(m.scalars.Watermark) || !id.After(msg.Deps.Floor) {
 		return // of no use: the watermark is there, or has to pass it first
 	}
 	i, known := slices.BinarySearchFunc(f.pending, id.Timestamp, func(p pendingFence, t Timestamp) int { return p.at.Compare(t) })
-	if known {
-		return
+	switch {
+	case known && msg.Deps.lighter(f.pending[i].deps): // the answer to a FenceFetch waits for less
+		f.pending[i] = pendingFence{at: id.Timestamp, deps: msg.Deps}
+	case !known:
+		f.pending = slices.Insert(f.pending, i, pendingFence{at: id.Timestamp, deps: msg.Deps})
 	}
-	f.pending = slices.Insert(f.pending, i, pendingFence{at: id.Timestamp, deps: msg.Deps})
 	if len(f.pending) > pendingMax {
 		// Neither the newest, which covers the others, nor the lowest: one of those is what the rest waits for.
 		f.pending = slices.Delete(f.pending, len(f.pending)-2, len(f.pending)-1)
@@ -173,6 +198,8 @@ func (m *Machine) checkFences() {
 		return
 	}
 	f.changed = false
+	before := m.scalars.Watermark
+	f.pending = slices.DeleteFunc(f.pending, func(p pendingFence) bool { return !p.at.After(m.scalars.Watermark) })
 	for i := 0; i < len(f.pending); i++ {
 		if p := &f.pending[i]; m.complete(p) {
 			at := p.at
@@ -181,6 +208,11 @@ func (m *Machine) checkFences() {
 			i = -1
 		}
 	}
+	if f.catching && m.scalars.Watermark != before {
+		f.asked = 0 // it was answered, and done: on to the next one
+		m.fetchFence()
+	}
+	m.checkErasing()
 }
 
 // complete tells whether everything that executes before the fence is applied here.
@@ -202,12 +234,10 @@ func (m *Machine) complete(p *pendingFence) bool {
 
 // settled tells whether a transaction is applied here, or never executes before a time.
 func (m *Machine) settled(id TxnID, before Timestamp) bool {
-	if _, forgotten := m.tombstones[id]; forgotten || id.Before(m.scalars.RedundantBefore) {
-		return true
-	}
 	c := m.commands[id]
 	if c == nil {
-		return false
+		_, forgotten := m.tombstones[id]
+		return forgotten || id.Before(m.scalars.RedundantBefore)
 	}
 	switch c.rec.Status {
 	case StatusInvalidated, StatusApplied:
@@ -220,6 +250,7 @@ func (m *Machine) settled(id TxnID, before Timestamp) bool {
 
 // moveWatermark notes that everything up to a time is applied here. docs/protocol.md §7.4.
 func (m *Machine) moveWatermark(to Timestamp) {
+	invariant(to.After(m.scalars.Watermark), "watermark %s: told to move back to %s", m.scalars.Watermark, to)
 	m.counters.Watermarks++
 	m.scalars.Watermark = to
 	m.scalars.ConflictFloor = maxTimestamp(m.scalars.ConflictFloor, to)
@@ -243,28 +274,52 @@ func (m *Machine) lag() {
 // where the others are: what they have applied without this node, nobody else may tell it.
 func (m *Machine) fetchFence() {
 	f := &m.fences
+	m.fetchPast()
 	target := m.wanted()
 	if target.IsZero() {
+		if m.open() {
+			return
+		}
 		f.lagSince = 0
 		return
 	}
 	if f.lagSince == 0 {
 		f.lagSince = m.now
 	}
-	if m.now < f.lagSince+2*m.cfg.FenceEvery || m.now < f.asked+m.cfg.RetryAfter {
+	f.catching = f.catching && m.behind()
+	if !f.catching && m.now < f.lagSince+2*m.cfg.FenceEvery || m.now < f.asked+m.cfg.RetryAfter {
 		return
 	}
 	for i := range m.peers {
 		// Start with another node each time.
 		p := &m.peers[(i+int(m.counters.FenceFetches))%len(m.peers)]
 		if p.node != m.cfg.Self && !p.watermark.Before(target) && !m.suspects(p) {
-			f.asked = m.now
+			f.asked, f.catching = m.now, true
 			m.counters.FenceFetches++
 			m.expect(p)
+			target.Kind = KindFence // whatever it was that the watermark stopped at
 			m.send(p.node, TxnID{target}, FenceFetch{})
 			return
 		}
 	}
+	target.Kind = KindFence
+	pending := slices.ContainsFunc(f.pending, func(p pendingFence) bool { return p.at == target })
+	if f.current == nil && !pending {
+		// Who knew the way is gone. All later fences may wait for what waits for this one.
+		f.asked = m.now
+		m.counters.Fences++
+		m.collect(TxnID{target})
+	}
+}
+
+// behind tells whether some node's watermark is so far ahead that the fences to come do not make up for it.
+func (m *Machine) behind() bool {
+	for i := range m.peers {
+		if m.peers[i].watermark.HLC > m.scalars.Watermark.HLC+4*m.cfg.FenceEvery {
+			return true
+		}
+	}
+	return false
 }
 
 // wanted returns the lowest watermark something here waits for, or else the highest of all, zero if that is
@@ -296,6 +351,14 @@ func (m *Machine) wanted() Timestamp {
 // node's watermark serves as a fence: what executes before it is known here for ever.
 func (m *Machine) onFenceFetch(from NodeID, id TxnID) {
 	low := m.peers[m.rank(from)].watermark
+	switch {
+	case id.Kind == KindFenceX:
+		m.onFenceXFetch(from, id)
+		return
+	case low.Before(m.historyFrom):
+		m.owe(from, id, Nack{Reason: NackTruncated})
+		return
+	}
 	high := id.Timestamp
 	if high.After(m.scalars.Watermark) {
 		high = m.scalars.Watermark

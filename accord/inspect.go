@@ -38,5 +38,19 @@ func (m *Machine) Tombstones() iter.Seq2[TxnID, Timestamp] {
 // Scalars returns the Machine's durable scalars as they are now.
 func (m *Machine) Scalars() Scalars { return m.scalars }
 
+// Sizes are how many transactions a Machine remembers, and as what.
+type Sizes struct {
+	Commands   int // all whose record is held
+	Live       int // of these, in the conflict index: undecided, or not below the watermark
+	Kept       int // of these, over, and kept for nodes that may still ask
+	Tombstones int // of which only the outcome is held
+	History    int // known by when they executed
+}
+
+// Sizes returns how much the Machine remembers. It comes to rest at next to nothing: docs/protocol.md §10.2 I25.
+func (m *Machine) Sizes() Sizes {
+	return Sizes{len(m.commands), len(m.index.live), len(m.kept), len(m.tombstones), len(m.history)}
+}
+
 // Live returns how many transactions are in the conflict index.
 func (m *Machine) Live() int { return len(m.index.live) }

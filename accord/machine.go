@@ -19,20 +19,25 @@ type Machine struct {
 	// durableMark is the watermark that survives a crash, the only one to tell others: they forget what all
 	// nodes say they have applied.
 	durableMark Timestamp
+	// durablePast is RedundantBefore likewise.
+	durablePast Timestamp
 
-	commands   map[TxnID]*command
-	tombstones map[TxnID]Timestamp // applied and forgotten: its executeAt; invalidated: zero
-	history    []applied           // everything applied up to the watermark, by executeAt
-	kept       []*command          // retired, but kept for nodes that may still ask
-	index      conflicts
-	exec       execution
-	coords     map[TxnID]*coordination
-	recovering int     // of the coordinations, those above ballot 0
-	queue      []TxnID // to be recovered as soon as there are fewer than RecoverMax; lowest first
-	inquiries  map[TxnID]*inquiry
-	fences     fencing
-	reads      map[TxnID]*reading
-	peers      []peer // as Config.Nodes
+	commands    map[TxnID]*command
+	tombstones  map[TxnID]Timestamp // applied and forgotten: its executeAt; invalidated: zero
+	history     []applied           // everything applied after historyFrom, up to the watermark, by executeAt
+	historyFrom Timestamp
+	kept        []*command // retired, but kept for nodes that may still ask
+	index       conflicts
+	exec        execution
+	coords      map[TxnID]*coordination
+	recovering  int     // of the coordinations, those above ballot 0
+	queue       []TxnID // to be recovered as soon as there are fewer than RecoverMax; lowest first
+	inquiries   map[TxnID]*inquiry
+	fences      fencing
+	erase       erasing
+	catching    bool // a CatchUp is under way
+	reads       map[TxnID]*reading
+	peers       []peer // as Config.Nodes
 
 	timers   timers
 	timerSeq uint64
@@ -65,6 +70,7 @@ func Restore(cfg Config, scalars Scalars, records iter.Seq2[Record, error]) (*Ma
 		clock:       hlc{self: cfg.Self, epoch: scalars.Epoch, reserve: cfg.HLCReserve, last: scalars.HLCLimit, limit: scalars.HLCLimit, durable: scalars.HLCLimit},
 		scalars:     scalars,
 		durableMark: scalars.Watermark,
+		durablePast: scalars.RedundantBefore,
 		commands:    make(map[TxnID]*command),
 		tombstones:  make(map[TxnID]Timestamp),
 		index:       newConflicts(),
@@ -99,6 +105,20 @@ func (m *Machine) load(records iter.Seq2[Record, error]) error {
 		loaded = append(loaded, c)
 	}
 	slices.SortFunc(loaded, func(a, b *command) int { return compareTxnID(a.rec.ID, b.rec.ID) })
+	past := m.scalars.RedundantBefore
+	// What the journal has left out, or another's log brought, is missing in the history.
+	if !past.IsZero() || slices.ContainsFunc(loaded, func(c *command) bool { return c.rec.Status == StatusApplied && c.rec.Txn == nil }) {
+		m.historyFrom = m.scalars.Watermark
+	}
+	if !past.IsZero() {
+		loaded = slices.DeleteFunc(loaded, func(c *command) bool {
+			if c.rec.Status.Decided() || !c.rec.ID.Before(past) {
+				return false
+			}
+			delete(m.commands, c.rec.ID) // given up before the restart
+			return true
+		})
+	}
 	for _, c := range loaded {
 		c.handed = c.rec.Status == StatusApplied
 		if c.registered() {
@@ -116,6 +136,9 @@ func (m *Machine) load(records iter.Seq2[Record, error]) error {
 func (m *Machine) resume(c *command) {
 	switch c.rec.Status {
 	case StatusApplied, StatusInvalidated:
+		if !c.registered() {
+			m.kept = append(m.kept, c)
+		}
 	case StatusStable:
 		m.schedule(c)
 	default:
@@ -137,6 +160,10 @@ func (m *Machine) Step(now uint64, in Input) {
 		m.executed(in.IDs)
 	case Read:
 		m.read(in)
+	case Demand:
+		m.demand(in.At)
+	case CaughtUp:
+		m.caughtUp(in)
 	case Tick:
 	}
 	m.fire()
@@ -172,7 +199,7 @@ func (m *Machine) Ready() Ready {
 	}
 	r := m.ready
 	m.ready = Ready{}
-	r.Header = Header{SentHLC: m.clock.last, Watermark: m.durableMark, RedundantBefore: m.scalars.RedundantBefore}
+	r.Header = Header{SentHLC: m.clock.last, Watermark: m.durableMark, RedundantBefore: m.durablePast}
 	return r
 }
 
@@ -187,7 +214,7 @@ func (m *Machine) record(c *command) {
 // recordScalars has the scalars recorded with the next Ready, and this node told when they are durable.
 func (m *Machine) recordScalars() {
 	m.scribble = true
-	m.owe(m.cfg.Self, TxnID{m.scalars.Watermark}, Pong{HLCLimit: m.clock.limit})
+	m.owe(m.cfg.Self, TxnID{m.scalars.Watermark}, Pong{HLCLimit: m.clock.limit, RedundantBefore: m.scalars.RedundantBefore})
 }
 
 // timestamp issues a timestamp, and has the clock's reservation recorded if it had to be raised.
@@ -297,7 +324,7 @@ func (m *Machine) dispatchRare(msg Message) {
 	case FenceAccept:
 		m.counters.Refused++ // of mode G
 	case ReadDeps:
-		m.owe(from, id, ReadDepsOK{Deps: m.index.deps(id, b.Keys, endOfTime(), m.scalars.Watermark)})
+		m.onReadDeps(from, id, b)
 	case ReadDepsOK:
 		m.onReadDepsOK(from, id, b)
 	case Ping:
@@ -306,6 +333,7 @@ func (m *Machine) dispatchRare(msg Message) {
 		if from == m.cfg.Self {
 			m.clock.durable = max(m.clock.durable, b.HLCLimit)
 			m.durableMark = maxTimestamp(m.durableMark, id.Timestamp)
+			m.durablePast = maxTimestamp(m.durablePast, b.RedundantBefore)
 		}
 	}
 }

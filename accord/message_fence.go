@@ -21,7 +21,8 @@ type FenceCommit struct {
 }
 
 // FenceFetch asks a replica whose watermark is higher for a FenceCommit that leads from the sender's
-// watermark, as in the Header, up to the time in the Message's TxnID or as far as the replica can.
+// watermark, as in the Header, up to the time in the Message's TxnID or as far as the replica can. If that time
+// is an exclusive fence's, the way there is asked for. A Nack with NackTruncated says that only the log helps.
 type FenceFetch struct{}
 
 // ReadDeps asks which writes a linearizable read of Keys must see. Nothing is recorded.
@@ -38,9 +39,11 @@ type ReadDepsOK struct {
 type Ping struct{}
 
 // Pong says that its sender is alive, and that no timestamp of it at or above HLCLimit was ever used. A node's
-// Pong to itself tells it that its clock reservation and the watermark that is the Message's TxnID are durable.
+// Pong to itself tells it that its clock reservation, the watermark that is the Message's TxnID and
+// RedundantBefore are durable.
 type Pong struct {
-	HLCLimit uint64
+	HLCLimit        uint64
+	RedundantBefore Timestamp
 }
 
 func (FenceCollect) isBody() {}

@@ -23,6 +23,10 @@ const (
 	MutateEarlyWatermark                        // complete a fence without waiting for its deps
 	MutateNoFloor                               // a fence does not raise the conflict floor
 	MutateIgnoreFloor                           // execute without waiting for Deps.Floor
+	MutateEarlyRead                             // read everything without waiting for the watermark
+	MutateNoRejectFloor                         // an exclusive fence does not raise the reject floor
+	MutateEraseEarly                            // erase as soon as the watermark is passed, without an exclusive fence
+	MutateNoCarry                               // catch up without the decisions beyond the other's watermark
 )
 
 func (m *Machine) mutated(bug Mutation) bool { return m.cfg.Mutation&bug != 0 }

@@ -4,6 +4,7 @@ package accord
 type peer struct {
 	node      NodeID
 	watermark Timestamp // as last told
+	redundant Timestamp // its RedundantBefore, as last told
 	heard     bool      // since this Machine was made
 
 	// owing is since when the peer owes an answer; zero if it owes none. Anything heard of it clears the debt.
@@ -56,6 +57,7 @@ func (m *Machine) hear(from NodeID, h Header) bool {
 	p := &m.peers[i]
 	p.heard, p.owing, p.pause = true, 0, m.cfg.RetryAfter
 	p.watermark = maxTimestamp(p.watermark, h.Watermark)
+	p.redundant = maxTimestamp(p.redundant, h.RedundantBefore)
 	if p.watermark.After(m.scalars.Watermark) {
 		m.lag()
 	}

@@ -128,7 +128,7 @@ func (m *Machine) onFetchOK(from NodeID, id TxnID, ok FetchOK) {
 		m.learn(id, rec)
 		return
 	case rec.Status.Decided():
-		m.counters.Refused++ // forgotten there: the log itself has to be fetched
+		m.lag() // forgotten there: the fences or the log will tell
 		return
 	}
 	q := m.inquiries[id]
@@ -148,7 +148,7 @@ func (m *Machine) onFetchOK(from NodeID, id TxnID, ok FetchOK) {
 
 // learn takes over a decision from a node that was asked for it.
 func (m *Machine) learn(id TxnID, rec Record) {
-	if _, forgotten := m.tombstones[id]; forgotten {
+	if _, forgotten := m.tombstones[id]; forgotten || m.commands[id] == nil && id.Before(m.scalars.RedundantBefore) {
 		return
 	}
 	delete(m.inquiries, id)

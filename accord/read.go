@@ -7,7 +7,8 @@ type reading struct {
 	answered nodeSet
 	deps     Deps
 	started  uint64
-	next     int // deps.IDs before it are settled
+	next     int       // deps.IDs before it are settled
+	last     Timestamp // executeAt of the latest of these, if everything is read
 	ready    bool
 }
 
@@ -46,6 +47,15 @@ func (m *Machine) tickRead(id TxnID) {
 	default:
 		m.askRead(id, r)
 	}
+}
+
+// onReadDeps names what a read of the keys must see, or of everything if it has none.
+func (m *Machine) onReadDeps(from NodeID, id TxnID, msg ReadDeps) {
+	deps := m.index.deps(id, msg.Keys, endOfTime(), m.scalars.Watermark)
+	if len(msg.Keys) == 0 {
+		deps = m.index.all(endOfTime(), m.scalars.Watermark)
+	}
+	m.owe(from, id, ReadDepsOK{Deps: deps})
 }
 
 func (m *Machine) onReadDepsOK(from NodeID, id TxnID, ok ReadDepsOK) {
@@ -89,10 +99,27 @@ func (m *Machine) checkRead(id TxnID, r *reading) {
 		return
 	}
 	for ; r.next < len(r.deps.IDs); r.next++ {
-		if !m.settled(r.deps.IDs[r.next], endOfTime()) {
+		dep := r.deps.IDs[r.next]
+		if !m.settled(dep, endOfTime()) {
 			return
 		}
+		r.last = maxTimestamp(r.last, m.executedAt(dep))
+	}
+	// What was acknowledged is applied here. On one key nothing is missing before it; in the log something may
+	// be, until the watermark has passed it.
+	if len(r.keys) == 0 && r.last.After(m.scalars.Watermark) && !m.mutated(MutateEarlyRead) {
+		m.demand(r.last)
+		return
 	}
 	delete(m.reads, id)
 	m.ready.Readable = append(m.ready.Readable, r.ref)
+}
+
+// executedAt returns when a transaction that is applied here executed; zero if it is invalidated, or forgotten
+// below the watermark.
+func (m *Machine) executedAt(id TxnID) Timestamp {
+	if c := m.commands[id]; c != nil && c.rec.Status == StatusApplied {
+		return c.rec.ExecuteAt
+	}
+	return Timestamp{}
 }

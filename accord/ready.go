@@ -28,10 +28,17 @@ type Executed struct {
 // Tick lets time pass: timers due by now fire.
 type Tick struct{}
 
-// Read asks when a linearizable read of Keys may look at the store. Ref comes back in Ready.Readable.
+// Read asks when a linearizable read of Keys may look at the store. Ref comes back in Ready.Readable. A read
+// without Keys is one of everything: it may look at all that executed up to the watermark of then.
 type Read struct {
 	Ref  uint64
 	Keys Keys
+}
+
+// Demand asks for a watermark at or above At soon, for somebody who waits for it. One too far in the future is
+// not heard.
+type Demand struct {
+	At Timestamp
 }
 
 func (Submit) isInput()   {}
@@ -39,6 +46,7 @@ func (Deliver) isInput()  {}
 func (Executed) isInput() {}
 func (Tick) isInput()     {}
 func (Read) isInput()     {}
+func (Demand) isInput()   {}
 
 // Ready is work for the caller of a Machine. Its fields are ordered as they are handled:
 //
@@ -49,7 +57,8 @@ func (Read) isInput()     {}
 //  4. Execute may start at once, in slice order; Executed reports it done. The store marks each Applied in
 //     the transaction that writes its effects, and loses no such mark but those behind which every later
 //     effect is lost too.
-//  5. Started, Aborted and Readable answer callers of this node.
+//  5. Started, Aborted, Forgotten and Readable answer callers of this node.
+//  6. CatchUp is work for the store, after what was handed out in Execute before.
 //
 // Several Readys may be in progress. What a Ready holds is never changed afterwards.
 type Ready struct {
@@ -61,7 +70,9 @@ type Ready struct {
 	Execute      []Execution
 	Started      []Started
 	Aborted      []TxnID  // coordinated here and invalidated: nothing happened and nothing will
+	Forgotten    []TxnID  // coordinated here, and over: applied or not, the store knows, by what the client calls it
 	Readable     []uint64 // Refs of Reads that may now look at the store
+	CatchUp      *CatchUp // nil: nothing to catch up with
 }
 
 // Started says which TxnID a Submit was given.
@@ -95,5 +106,5 @@ func (p Path) String() string {
 // Empty tells whether there is nothing to do.
 func (r *Ready) Empty() bool {
 	return len(r.Messages) == 0 && len(r.Records) == 0 && r.Scalars == nil && len(r.AfterPersist) == 0 &&
-		len(r.Execute) == 0 && len(r.Started) == 0 && len(r.Aborted) == 0 && len(r.Readable) == 0
+		len(r.Execute) == 0 && len(r.Started) == 0 && len(r.Aborted) == 0 && len(r.Forgotten) == 0 && len(r.Readable) == 0 && r.CatchUp == nil
 }

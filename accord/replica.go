@@ -30,6 +30,9 @@ func (m *Machine) refusal(id TxnID, ballot Ballot) (Nack, bool) {
 	case StatusInvalidated:
 		return Nack{Ballot: ballot, Reason: NackInvalidated}, true
 	case StatusStable, StatusApplied:
+		if c.rec.Deps == nil || c.rec.Txn == nil {
+			return Nack{Ballot: ballot, Reason: NackStable, Stable: m.truncated(c.rec.ExecuteAt)}, true
+		}
 		s := c.stable(true)
 		return Nack{Ballot: ballot, Reason: NackStable, Stable: &s}, true
 	}
@@ -241,6 +244,9 @@ func (m *Machine) onFetch(from NodeID, id TxnID) {
 		rec.Status = StatusInvalidated
 	} else if forgotten {
 		rec.Status, rec.ExecuteAt = StatusApplied, executeAt
+	} else if id.Before(m.scalars.RedundantBefore) {
+		m.owe(from, id, Nack{Reason: NackTruncated}) // which is not to say that it never was
+		return
 	}
 	m.owe(from, id, FetchOK{Record: rec, Active: m.coords[id] != nil})
 }

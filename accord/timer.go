@@ -21,6 +21,7 @@ const (
 	timerPeer                          // a peer's next resending or probe
 	timerFence                         // the next fence
 	timerRead                          // a read's retransmission
+	timerErase                         // the next exclusive fence
 )
 
 func (t timers) Len() int { return len(t) }
@@ -60,6 +61,8 @@ func (m *Machine) fire() {
 			m.tickFence()
 		case timerRead:
 			m.tickRead(t.id)
+		case timerErase:
+			m.tickErase()
 		}
 	}
 }

@@ -87,13 +87,8 @@ func appendEnvelope(b []byte, e Envelope) []byte {
 // len(b). It keeps no reference to b. Its errors are a *VersionError, a *Refusal, or wrap ErrMalformed.
 func DecodeFrame(b []byte) (Envelope, []accord.Message, error) {
 	r := reader{rest: b}
-	switch version := r.byte(); {
-	case r.err != nil:
-		return Envelope{}, nil, r.err
-	case version == refusalVersion && len(b) == 4:
-		return Envelope{}, nil, &Refusal{Version: b[1], Min: b[2], Max: b[3]}
-	case version != codecVersion:
-		return Envelope{}, nil, &VersionError{Version: version}
+	if err := r.version(); err != nil {
+		return Envelope{}, nil, err
 	}
 	e := r.envelope()
 	msgs := r.messages(e)
@@ -104,6 +99,20 @@ func DecodeFrame(b []byte) (Envelope, []accord.Message, error) {
 		return Envelope{}, nil, r.err
 	}
 	return e, msgs, nil
+}
+
+// version reads the first byte of a frame, and returns an error unless the rest can be read.
+func (r *reader) version() error {
+	whole := r.rest
+	switch version := r.byte(); {
+	case r.err != nil:
+		return r.err
+	case version == refusalVersion && len(whole) == 4:
+		return &Refusal{Version: whole[1], Min: whole[2], Max: whole[3]}
+	case version != codecVersion:
+		return &VersionError{Version: version}
+	}
+	return nil
 }
 
 func (r *reader) envelope() Envelope {

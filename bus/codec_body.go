@@ -95,7 +95,7 @@ func appendRareBody(b []byte, body accord.Body) []byte {
 	case accord.Ping:
 		return append(b, tagPing)
 	case accord.Pong:
-		return binary.BigEndian.AppendUint64(append(b, tagPong), m.HLCLimit)
+		return m.RedundantBefore.AppendBinary(binary.BigEndian.AppendUint64(append(b, tagPong), m.HLCLimit))
 	case accord.Commit:
 		b = appendTxn(m.Ballot.AppendBinary(append(b, tagCommit)), m.Txn)
 		return appendDeps(m.ExecuteAt.AppendBinary(b), m.Deps)
@@ -173,7 +173,7 @@ func (r *reader) rareBody(tag byte) accord.Body {
 	case tagPing:
 		return accord.Ping{}
 	case tagPong:
-		return accord.Pong{HLCLimit: r.uint64()}
+		return accord.Pong{HLCLimit: r.uint64(), RedundantBefore: r.timestamp()}
 	case tagCommit:
 		return accord.Commit{Ballot: r.ballot(), Txn: r.txn(), ExecuteAt: r.timestamp(), Deps: r.deps()}
 	case tagCommitOK:

@@ -45,7 +45,7 @@ func bodies() []accord.Body {
 		accord.BeginInvalidation{Ballot: ballot(6)},
 		accord.InvalidateOK{Ballot: ballot(6), Status: accord.StatusPreAccepted, AcceptedBallot: ballot(5), Txn: txn},
 		accord.FenceCollect{}, accord.FenceAccept{Deps: deps}, accord.FenceOK{Round: 2, Deps: deps}, accord.FenceCommit{Deps: deps}, accord.FenceFetch{},
-		accord.ReadDeps{Keys: txn.Keys}, accord.ReadDepsOK{Deps: deps}, accord.Ping{}, accord.Pong{HLCLimit: 77},
+		accord.ReadDeps{Keys: txn.Keys}, accord.ReadDepsOK{Deps: deps}, accord.Ping{}, accord.Pong{HLCLimit: 77, RedundantBefore: at(5)},
 	}
 }
 

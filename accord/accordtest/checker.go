@@ -55,6 +55,11 @@ func newChecker(nodes, fastQuorum int) *checker {
 		newApplications(l),
 		clients,
 		newWatermarks(l),
+		newPasts(l),
+		newPublications(),
+		newAttempts(),
+		newHistories(),
+		newKnowledge(l),
 	}}
 }
 

@@ -18,17 +18,25 @@ import (
 // Commands, in any order after nodes; times are microseconds:
 //
 //	nodes n=3 [cold] [nofence]           start nodes 1 to n; cold: their clocks are not reserved yet
+//	      [recoveries=] [erase=] [retain=]  as in accord.Config: RecoverMax, EraseEvery and EraseDelay, Retain
 //	submit node=1 keys=(k) [at=] [after=100.1]
-//	read node=1 keys=(k) [at=]
+//	       [request=7]                   one that was made before or will be made again
+//	       [even]                        on the condition that the first key's list has an even length
+//	read node=1 [keys=(k)] [at=]         without keys: of everything
+//	demand node=1 for=100.1 [at=]        somebody waits for that watermark
 //	deliver [from=] [to=] [kind=Accept] [txn=100.1] [first]
 //	drop, dup                            the same choice of messages: lost; delivered, and on their way still
 //	sync [node=]                         what was recorded becomes durable, and what was owed goes
 //	apply [node=]                        what may be applied is
 //	stabilize [without=3]                all of that until nothing is left, time standing still
 //	tick [node=] [at=] [for=]            time passes; for: in steps, with a stabilize after each
+//	fences node=1 count=9 [without=3]    so many fences, with a stabilize after each
+//	recovers node=2 txn=100.1 [without=1]  time passes there until it begins an attempt to decide
 //	crash node= [keep=1] , restart node= [at=]
 //	clock node= ahead= | behind=
 //	state [node=] , pending , check
+//
+// With silent, a command's transcript is left out.
 type Env struct {
 	nodes   []*Node
 	behind  map[accord.NodeID]int64 // of the true time
@@ -52,10 +60,12 @@ func (e *Env) Handle(t *testing.T, d *datadriven.TestData) string {
 	if err := e.run(d); err != nil {
 		d.Fatalf(t, "%v", err)
 	}
-	if e.checker != nil && e.checker.violation != nil {
-		e.out.str("VIOLATION " + e.checker.violation.Error() + "\n")
-	}
-	if len(e.out) == 0 {
+	switch {
+	case e.checker != nil && e.checker.violation != nil:
+		t.Errorf("%s: %s", d.Pos, e.checker.violation)
+	case d.HasArg("silent"):
+		return "…\n"
+	case len(e.out) == 0:
 		return "nothing happens\n"
 	}
 	return string(e.out)
@@ -67,6 +77,8 @@ func (e *Env) run(d *datadriven.TestData) error {
 		return e.start(d)
 	case "submit", "read":
 		return e.request(d)
+	case "demand":
+		return e.demand(d)
 	case "deliver", "drop", "dup":
 		return e.carry(d)
 	case "sync":
@@ -79,8 +91,14 @@ func (e *Env) run(d *datadriven.TestData) error {
 		return e.tick(d)
 	case "crash":
 		return e.each(d, func(n *Node) error { return e.crash(d, n) })
+	case "fences":
+		return e.each(d, func(n *Node) error { return e.fences(d, n) })
+	case "recovers":
+		return e.each(d, func(n *Node) error { return e.recovers(d, n) })
 	case "restart":
 		return e.each(d, (*Node).start)
+	case "catchup":
+		return e.each(d, func(n *Node) error { return e.catchUp(n) })
 	case "clock":
 		return e.each(d, func(n *Node) error { return e.setClock(d, n) })
 	case "state":
@@ -88,7 +106,7 @@ func (e *Env) run(d *datadriven.TestData) error {
 	case "pending":
 		e.pending()
 	case "check":
-		e.emit(finished{e.nodes})
+		e.emit(finished{slices.DeleteFunc(slices.Clone(e.nodes), func(n *Node) bool { return !n.up() })})
 		e.out.str("all nodes agree\n")
 	default:
 		return fmt.Errorf("unknown command %q", d.Cmd)

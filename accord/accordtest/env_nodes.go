@@ -9,6 +9,9 @@ import (
 	"natsaccord/accord"
 )
 
+// anonymous are the requests that scripts give no number.
+const anonymous = 1000
+
 // never is later than any script goes, microseconds.
 const never = 1 << 40
 
@@ -25,10 +28,8 @@ func (e *Env) start(d *datadriven.TestData) error {
 		ids = append(ids, accord.NodeID(i+1))
 	}
 	for _, id := range ids {
-		cfg := accord.Config{Self: id, Nodes: ids}
-		if d.HasArg("nofence") {
-			cfg.FenceEvery = never
-		}
+		cfg := configOf(d)
+		cfg.Self, cfg.Nodes = id, ids
 		n := newNode(cfg, e.emit, e.transmit)
 		e.nodes = append(e.nodes, n)
 		if err := n.start(); err != nil {
@@ -49,6 +50,20 @@ func (e *Env) start(d *datadriven.TestData) error {
 	return nil
 }
 
+// configOf returns what a nodes command asks for.
+func configOf(d *datadriven.TestData) accord.Config {
+	var cfg accord.Config
+	if d.HasArg("nofence") {
+		cfg.FenceEvery = never
+	}
+	recoveries, _ := number(d, "recoveries")
+	cfg.RecoverMax = int(recoveries)
+	cfg.EraseEvery, _ = number(d, "erase")
+	cfg.EraseDelay = cfg.EraseEvery
+	cfg.Retain, _ = number(d, "retain")
+	return cfg
+}
+
 func (e *Env) request(d *datadriven.TestData) error {
 	n, err := e.named(d)
 	if err != nil {
@@ -59,13 +74,30 @@ func (e *Env) request(d *datadriven.TestData) error {
 		n.read(e.time(n), e.ref, keysOf(d))
 		return nil
 	}
-	in := accord.Submit{Ref: e.ref, Txn: &accord.Txn{Keys: keysOf(d)}}
+	request, given := number(d, "request")
+	if !given {
+		request = e.ref + anonymous
+	}
+	in := accord.Submit{Ref: e.ref, Txn: newTxn(request, keysOf(d), d.HasArg("even"), given)}
 	if after := word(d, "after"); after != "" {
 		if in.After, err = timestamp(after); err != nil {
 			return err
 		}
 	}
 	n.submit(e.time(n), in)
+	return nil
+}
+
+func (e *Env) demand(d *datadriven.TestData) error {
+	n, err := e.named(d)
+	if err != nil {
+		return err
+	}
+	at, err := timestamp(word(d, "for"))
+	if err != nil {
+		return err
+	}
+	n.demand(e.time(n), at)
 	return nil
 }
 
@@ -85,6 +117,14 @@ func (e *Env) apply(n *Node) error {
 		n.apply(0)
 	}
 	n.report(e.time(n))
+	return nil
+}
+
+// catchUp has a node merge the log that it wants.
+func (e *Env) catchUp(n *Node) error {
+	if n.up() && n.catching != nil {
+		n.catchUp(e.time(n), e.nodes[n.catching.From-1])
+	}
 	return nil
 }
 

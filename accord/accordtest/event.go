@@ -92,6 +92,7 @@ type (
 	restarted struct{ node *Node }
 	lost      struct{ packet *packet }
 	noted     struct{ what string } // a fault of the surroundings
+	healed    struct{}              // all faults have ended
 	finished  struct{ nodes []*Node }
 )
 
@@ -101,6 +102,7 @@ type packet struct {
 	header   accord.Header
 	messages []accord.Message
 	original *packet // nil, or what this is a double of
+	number   uint64  // of all that were sent
 	at       uint64  // when it arrives, if nothing happens to it
 	priority rank
 }
@@ -232,6 +234,9 @@ func (e applied) lines(t *text) {
 	if e.outcome.Refused {
 		t.flag("(refused)")
 	}
+	if e.outcome.Repeated {
+		t.flag("(repeated)")
+	}
 	t.str("\n")
 }
 
@@ -263,6 +268,8 @@ func (e noted) lines(t *text) {
 	t.str(e.what)
 	t.str("\n")
 }
+
+func (e healed) lines(t *text) { t.str("! all faults end\n") }
 
 func (e taken) lines(*text)    {}
 func (e settled) lines(*text)  {}

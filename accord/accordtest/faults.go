@@ -5,13 +5,15 @@ import "fmt"
 // member is a Node in a simulation: with a clock, and what is going to happen to it.
 type member struct {
 	*Node
-	clock   clock
-	paused  bool
-	wakeAt  uint64 // when it goes on or restarts
-	syncing int    // units that are being persisted
-	syncAt  uint64 // when that ends
-	applyAt uint64 // when the next execution is done
-	doomed  int    // crashes after so many more steps of the simulation; zero: does not
+	clock    clock
+	paused   bool
+	wakeAt   uint64 // when it goes on or restarts
+	syncing  int    // units that are being persisted
+	syncAt   uint64 // when that ends
+	applyAt  uint64 // when the next execution is done
+	doomed   int    // crashes after so many more steps of the simulation; zero: does not
+	gone     bool   // down for good
+	slowDisk bool
 }
 
 // time returns what the node takes for the time.
@@ -19,9 +21,8 @@ func (m *member) time(now uint64) uint64 { return m.clock.read(now) }
 
 // fault lets something go wrong, or not.
 func (s *Sim) fault() {
-	o := s.o
-	happens := func(rate float64) bool { return rate > 0 && s.rng.Float64() < rate }
-	if happens(o.Crash) {
+	s.kill()
+	if s.happens(s.o.Crash) {
 		s.crash(s.anyNode())
 	}
 	for _, m := range s.nodes {
@@ -32,25 +33,23 @@ func (s *Sim) fault() {
 			s.crash(m)
 		}
 	}
-	if m := s.anyNode(); happens(o.Pause) && m.up() && !m.paused {
+	if m := s.anyNode(); s.happens(s.o.Pause) && m.up() && !m.paused {
 		s.stats.Pauses++
-		m.paused, m.wakeAt = true, s.now+s.around(o.Downtime)
+		m.paused, m.wakeAt = true, s.now+s.around(s.o.Downtime)
 		s.note("%d pauses", m.id)
 	}
-	if happens(o.Partition) {
-		s.partition()
-	}
-	if len(s.net.cut) > 0 && happens(o.Heal) {
-		s.mend()
-	}
-	if happens(o.ClockJump) {
+	s.sever()
+	if s.happens(s.o.ClockJump) {
 		s.jump(s.anyNode())
 	}
-	if len(s.net.old) > 0 && happens(o.Replay) {
+	if len(s.net.old) > 0 && s.happens(s.o.Replay) {
 		s.stats.Replayed++
 		s.again(s.net.old[s.rng.IntN(len(s.net.old))], 0)
 	}
 }
+
+// happens tells whether something happens that does at a rate.
+func (s *Sim) happens(rate float64) bool { return rate > 0 && s.rng.Float64() < rate }
 
 func (s *Sim) note(format string, args ...any) {
 	s.emit(noted{fmt.Sprintf(format, args...)})
@@ -63,16 +62,51 @@ func (s *Sim) crash(m *member) {
 	if !m.up() {
 		return
 	}
-	s.stats.Crashes++
 	write := s.rng.IntN(len(m.unwritten) + 1)
-	keep := s.rng.IntN(m.store.Unsynced() + write + 1)
-	m.crash(write, keep)
-	m.paused, m.syncing, m.doomed = false, 0, 0
+	s.stop(m, write, s.rng.IntN(m.store.Unsynced()+write+1))
 	m.wakeAt = s.now + s.around(s.o.Downtime)
 	if s.rng.IntN(4) == 0 {
 		m.clock = s.anyClock()
 	}
+	if s.happens(s.o.Bury) && s.buried < (len(s.nodes)-1)/2 {
+		s.buried++
+		s.stats.Burials++
+		m.gone = true
+		s.note("%d is gone for good", m.id)
+	}
 }
+
+func (s *Sim) stop(m *member, write, keep int) {
+	s.stats.Crashes++
+	m.crash(write, keep)
+	m.paused, m.syncing, m.doomed = false, 0, 0
+}
+
+// persist ends a sync. If the disk fails the node stops, since it cannot tell what was written: that may be
+// anything up to what the sync was for.
+func (s *Sim) persist(m *member) {
+	if !s.quiet && s.happens(s.o.DiskFail) {
+		s.stats.DiskFailures++
+		s.note("the disk of %d fails", m.id)
+		s.crash(m)
+		return
+	}
+	m.persist(m.syncing)
+	m.syncing = 0
+}
+
+// syncTime returns how long a sync takes.
+func (s *Sim) syncTime(m *member) uint64 {
+	t := s.around(s.o.SyncTime)
+	if m.slowDisk && !s.quiet {
+		s.stats.SlowSyncs++
+		t *= slowDisk
+	}
+	return t
+}
+
+// slowDisk is how many times longer a slow disk takes.
+const slowDisk = 30
 
 // doom has an attempt to decide a transaction end early: its node crashes some steps after it asked, or after
 // it decided and before it told everybody.
@@ -97,8 +131,13 @@ func (s *Sim) wake(m *member) error {
 
 // jump sets a node's clock to something else.
 func (s *Sim) jump(m *member) {
-	s.stats.Jumps++
+	before := m.time(s.now)
 	m.clock = s.anyClock()
+	if m.time(s.now) < before {
+		s.stats.JumpsBack++
+	} else {
+		s.stats.JumpsAhead++
+	}
 	s.note("%d takes the time for %d", m.id, m.time(s.now))
 }
 
@@ -114,11 +153,12 @@ func (s *Sim) anyClock() clock {
 // heal ends all faults for good.
 func (s *Sim) heal() error {
 	s.quiet = true
-	s.note("all faults end")
-	clear(s.net.cut)
+	s.emit(healed{})
+	s.net.cuts = newCuts()
+	s.load.insist(s.now)
 	for _, m := range s.nodes {
 		m.clock = clock{}
-		if m.paused || !m.up() {
+		if m.paused || !m.up() && !m.gone {
 			if err := s.wake(m); err != nil {
 				return err
 			}

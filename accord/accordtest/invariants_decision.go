@@ -30,7 +30,6 @@ type entryOf struct {
 	votes     []accord.Timestamp
 	proposals map[accord.Ballot]*proposal
 	ballots   int // attempts seen
-	acked     bool
 }
 
 // proposal is the value of one ballot.
@@ -70,8 +69,6 @@ func (l *ledger) observe(e event) error {
 		l.refs[e.in.Ref] = e.in.Txn
 	case started:
 		return l.start(e)
-	case acknowledged:
-		l.entry(e.id).acked = true
 	case recorded:
 		for _, r := range e.unit.Records {
 			if err := l.record(r); err != nil {

@@ -37,7 +37,7 @@ func (a *applications) observe(e event) error {
 func (a *applications) hand(n *Node, r accord.Record) error {
 	at := nodeTxn{n.id, r.ID}
 	switch {
-	case a.handed[at] || n.store.Applied(r.ID):
+	case a.handed[at] || n.store.Applied(r.ID) && !n.store.Caught(r.ID):
 		return violation("I3", "node %d executes %s twice", n.id, name(r.ID.Timestamp))
 	case r.Txn == nil || r.Deps == nil || r.Status != accord.StatusStable:
 		return violation("I3", "node %d executes an incomplete %s", n.id, show(r))
@@ -51,7 +51,7 @@ func (a *applications) hand(n *Node, r accord.Record) error {
 		}
 	}
 	for _, key := range r.Txn.Keys {
-		if last := n.store.live.state[key].last; last.After(r.ExecuteAt) {
+		if last := n.store.live.state[key].last; last.After(r.ExecuteAt) && !n.store.Caught(r.ID) {
 			return violation("I3", "node %d executes %s after %s on key %s", n.id, show(r), name(last), key)
 		}
 	}
@@ -60,7 +60,7 @@ func (a *applications) hand(n *Node, r accord.Record) error {
 
 func (a *applications) apply(e applied) error {
 	id := e.exec.Record.ID
-	if old, ok := a.outcomes[id]; ok && old != e.outcome {
+	if old, ok := a.outcomes[id]; ok && !old.same(e.outcome) {
 		return violation("I4", "node %d: %s has outcome %v, elsewhere %v", e.node.id, name(id.Timestamp), e.outcome, old)
 	}
 	a.outcomes[id] = e.outcome
@@ -91,6 +91,7 @@ type clients struct {
 type pendingRead struct {
 	keys accord.Keys
 	see  []accord.Timestamp // for each key
+	all  accord.Timestamp   // of a read of everything
 }
 
 func newClients(l *ledger) *clients {
@@ -152,11 +153,17 @@ func (c *clients) ask(e asked) {
 	for i, key := range e.keys {
 		see[i] = c.visible[key]
 	}
-	c.reads[e.ref] = pendingRead{e.keys, see}
+	c.reads[e.ref] = pendingRead{keys: e.keys, see: see}
+	if len(e.keys) == 0 {
+		c.reads[e.ref] = pendingRead{all: c.latest}
+	}
 }
 
 func (c *clients) read(e readable) error {
 	r := c.reads[e.ref]
+	if mark := e.node.machine.Scalars().Watermark; mark.Before(r.all) {
+		return violation("I21", "node %d: read %d of everything sees it up to %s, and %s was seen before", e.node.id, e.ref, name(mark), name(r.all))
+	}
 	for i, key := range r.keys {
 		last := e.node.store.live.state[key].last
 		if last.Before(r.see[i]) {

@@ -7,9 +7,7 @@ import (
 )
 
 // watermarks checks the watermark theorem (I15): once a node has a watermark, everything that ever executes at
-// or before it is applied there, so nothing is decided below it later (I16). What is published is what is
-// applied up to the watermark, in executeAt order; with one outcome for each transaction (I1) the published
-// sequences of any two nodes are therefore prefixes of one (I17).
+// or before it is applied there, so nothing is decided below it later (I16).
 type watermarks struct {
 	ledger  *ledger
 	marks   map[accord.NodeID]accord.Timestamp
@@ -71,4 +69,68 @@ func (w *watermarks) move(n *Node, s accord.Scalars) error {
 		}
 	}
 	return nil
+}
+
+// pasts checks that a node closes the past only when it knows what comes of it: of all that began before its
+// RedundantBefore and is ever decided to execute, it has the decision or the effects (I18, I19).
+type pasts struct {
+	ledger  *ledger
+	closed  map[accord.NodeID]accord.Timestamp
+	nodes   []*Node
+	checked map[accord.TxnID]bool // decided, and compared with all nodes since
+}
+
+func newPasts(l *ledger) *pasts {
+	return &pasts{l, map[accord.NodeID]accord.Timestamp{}, nil, map[accord.TxnID]bool{}}
+}
+
+func (p *pasts) observe(e event) error {
+	switch e := e.(type) {
+	case restarted:
+		if !slices.Contains(p.nodes, e.node) {
+			p.nodes = append(p.nodes, e.node)
+		}
+		return p.close(e.node, accord.Timestamp{}, e.node.store.Scalars().RedundantBefore)
+	case recorded:
+		for _, r := range e.unit.Records {
+			if err := p.decided(r); err != nil {
+				return err
+			}
+		}
+		if e.unit.Scalars != nil {
+			return p.close(e.node, p.closed[e.node.id], e.unit.Scalars.RedundantBefore)
+		}
+	}
+	return nil
+}
+
+// decided checks a new decision against what every node has closed.
+func (p *pasts) decided(r accord.Record) error {
+	if !r.Status.Decided() || r.Status == accord.StatusInvalidated || p.checked[r.ID] {
+		return nil
+	}
+	p.checked[r.ID] = true
+	for _, n := range p.nodes {
+		if n.up() && r.ID.Before(p.closed[n.id]) && !knowsOutcome(n, r.ID) {
+			return violation("I18", "%s is decided at %s, and node %d has closed the past before %s", name(r.ID.Timestamp), name(r.ExecuteAt), n.id, name(p.closed[n.id]))
+		}
+	}
+	return nil
+}
+
+// close checks that a node knows what comes of all that began before a time.
+func (p *pasts) close(n *Node, old, before accord.Timestamp) error {
+	p.closed[n.id] = before
+	for _, x := range p.ledger.live {
+		if !x.id.Before(old) && x.id.Before(before) && !knowsOutcome(n, x.id) {
+			return violation("I19", "node %d closes the past before %s without %s at %s", n.id, name(before), name(x.id.Timestamp), name(x.executeAt))
+		}
+	}
+	return nil
+}
+
+// knowsOutcome tells whether a node that runs has a transaction's decision, or its effects.
+func knowsOutcome(n *Node, id accord.TxnID) bool {
+	r, ok := n.machine.Record(id)
+	return ok && r.Status.Decided() || n.store.Applied(id)
 }

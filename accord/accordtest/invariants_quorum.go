@@ -122,6 +122,10 @@ func (a *answers) observe(e event) error {
 		for _, m := range e.packet.messages {
 			a.answered(e.node.id, m)
 		}
+	case caughtUp:
+		for _, r := range e.report.Records {
+			a.box(e.node.id, r.ID).learnt = true
+		}
 	case recorded:
 		for _, r := range e.unit.Records {
 			if r.Status == accord.StatusAccepted { // here or, with nobody else to ask, for itself

@@ -13,8 +13,9 @@ type network struct {
 	old     []*packet // a sample of those delivered, for replays
 	slow    map[link]bool
 	starved map[starved]bool
-	cut     map[link]bool
-	holds   bool // cut links hold packets back instead of losing them
+	cuts
+	sent   uint64          // packets so far
+	latest map[link]uint64 // the number of the latest packet that arrived
 }
 
 // link is one direction between two nodes.
@@ -46,7 +47,7 @@ const (
 )
 
 func newNetwork(r *rand.Rand, o Options) network {
-	n := network{slow: map[link]bool{}, cut: map[link]bool{}, starved: map[starved]bool{}}
+	n := network{slow: map[link]bool{}, starved: map[starved]bool{}, cuts: newCuts(), latest: map[link]uint64{}}
 	for _, body := range kinds() {
 		for to := 1; to <= o.Nodes; to++ {
 			if r.Float64() < o.Starve {
@@ -68,6 +69,8 @@ func newNetwork(r *rand.Rand, o Options) network {
 func (s *Sim) transmit(p *packet) {
 	l := link{p.from, p.to}
 	p.priority = rankOf(p)
+	s.net.sent++
+	p.number = s.net.sent
 	if s.quiet {
 		p.at = s.now + quietDelay + s.around(quietJitter)
 		s.net.packets = append(s.net.packets, p)
@@ -78,7 +81,7 @@ func (s *Sim) transmit(p *packet) {
 	if len(p.messages) == 0 {
 		return
 	}
-	if s.rng.Float64() < s.o.Loss || s.net.cut[l] && !s.net.holds || len(s.net.packets) >= packetsMax {
+	if s.rng.Float64() < s.o.Loss || s.net.loses(l) || len(s.net.packets) >= packetsMax {
 		s.lose(p)
 		return
 	}
@@ -135,16 +138,13 @@ func (s *Sim) delay(l link) uint64 {
 	if s.net.slow[l] {
 		d *= slowLink
 	}
-	return d
+	return d + s.net.clogged(l, s.now)
 }
 
 // around returns a random time with the given mean.
 func (s *Sim) around(mean uint64) uint64 {
 	return uint64(s.rng.ExpFloat64() * float64(mean))
 }
-
-// held tells whether a packet cannot arrive now, whatever happens to it later.
-func (n *network) held(p *packet) bool { return n.holds && n.cut[link{p.from, p.to}] }
 
 // take removes the i-th packet from the wire.
 func (n *network) take(i int) *packet {
@@ -171,10 +171,22 @@ func (s *Sim) arrive(i int) {
 		}
 		batch = append(batch, s.net.take(j))
 	}
+	for _, p := range batch {
+		s.overtake(p)
+	}
 	m.deliver(m.time(s.now), batch...)
 	if s.o.Replay > 0 {
 		s.net.remember(s.rng, p)
 	}
+}
+
+// overtake counts the packets that arrive after others that were sent later.
+func (s *Sim) overtake(p *packet) {
+	l := link{p.from, p.to}
+	if p.original == nil && p.number < s.net.latest[l] {
+		s.stats.Reordered++
+	}
+	s.net.latest[l] = max(s.net.latest[l], p.number)
 }
 
 func (n *network) remember(r *rand.Rand, p *packet) {
@@ -183,30 +195,4 @@ func (n *network) remember(r *rand.Rand, p *packet) {
 	} else {
 		n.old[r.IntN(replaysMax)] = p
 	}
-}
-
-// partition cuts links: all between two groups of nodes, or one direction between two nodes.
-func (s *Sim) partition() {
-	s.stats.Partitions++
-	s.net.holds = s.rng.IntN(2) == 0
-	if s.rng.IntN(4) == 0 {
-		l := link{s.anyNode().id, s.anyNode().id}
-		s.net.cut[l] = true
-		s.note("the link %d->%d is cut", l.from, l.to)
-		return
-	}
-	side := s.rng.IntN(1 << len(s.nodes))
-	for i, a := range s.nodes {
-		for j, b := range s.nodes {
-			if side>>i&1 != side>>j&1 {
-				s.net.cut[link{a.id, b.id}] = true
-			}
-		}
-	}
-	s.note("the network is parted: %0*b", len(s.nodes), side)
-}
-
-func (s *Sim) mend() {
-	clear(s.net.cut)
-	s.note("the network is mended")
 }

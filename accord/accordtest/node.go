@@ -28,6 +28,7 @@ type Node struct {
 	due       []accord.Execution
 	own       []*packet               // to itself
 	done      []accord.TxnID          // applied, and the Machine does not know yet
+	catching  *accord.CatchUp         // the log it wants
 	clients   map[accord.TxnID]uint64 // whom to answer: the Ref of a transaction submitted in this life
 }
 
@@ -46,6 +47,16 @@ func newNode(cfg accord.Config, emit func(event), send func(*packet)) *Node {
 // up tells whether the node runs.
 func (n *Node) up() bool { return n.machine != nil }
 
+// knows tells whether the node has a transaction, or will have it when it restarts.
+func (n *Node) knows(id accord.TxnID) bool {
+	if !n.up() {
+		_, ok := n.store.durable.record(id)
+		return ok
+	}
+	_, ok := n.machine.Record(id)
+	return ok
+}
+
 // start starts the node from what its store holds.
 func (n *Node) start() error {
 	machine, err := accord.Restore(n.cfg, n.store.Scalars(), n.store.Records())
@@ -55,7 +66,7 @@ func (n *Node) start() error {
 	n.machine = machine
 	n.life++
 	n.unwritten, n.units, n.persisted = nil, 0, 0
-	n.debts, n.due, n.own, n.done = nil, nil, nil, nil
+	n.debts, n.due, n.own, n.done, n.catching = nil, nil, nil, nil, nil
 	n.clients = make(map[accord.TxnID]uint64)
 	n.emit(restarted{n})
 	n.collect()
@@ -71,7 +82,7 @@ func (n *Node) crash(write, keep int) {
 	n.spent = append(n.spent, n.machine.Counters())
 	n.machine = nil
 	n.emit(crashed{n, keep, unsynced - keep + len(n.unwritten) - write})
-	n.unwritten, n.debts, n.due, n.own, n.done, n.clients = nil, nil, nil, nil, nil, nil
+	n.unwritten, n.debts, n.due, n.own, n.done, n.clients, n.catching = nil, nil, nil, nil, nil, nil, nil
 }
 
 // step has the Machine take one input, and leaves what comes of it inside.
@@ -88,6 +99,12 @@ func (n *Node) submit(now uint64, in accord.Submit) {
 func (n *Node) read(now, ref uint64, keys accord.Keys) {
 	n.emit(asked{n, ref, keys})
 	n.step(now, accord.Read{Ref: ref, Keys: keys})
+	n.collect()
+}
+
+// demand tells the node that somebody waits for a watermark.
+func (n *Node) demand(now uint64, at accord.Timestamp) {
+	n.step(now, accord.Demand{At: at})
 	n.collect()
 }
 
@@ -143,6 +160,13 @@ func (n *Node) collect() {
 	for _, id := range r.Aborted {
 		delete(n.clients, id)
 		n.emit(aborted{n, id})
+	}
+	for _, id := range r.Forgotten {
+		delete(n.clients, id)
+		n.emit(forgotten{n, id})
+	}
+	if r.CatchUp != nil {
+		n.catching = r.CatchUp
 	}
 	for _, ref := range r.Readable {
 		n.emit(readable{n, ref})

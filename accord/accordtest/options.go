@@ -22,6 +22,8 @@ type Options struct {
 	KeysMax     int     // of one transaction
 	Hot         float64 // probability that a key is hot
 	Every       uint64  // mean time between two submissions
+	Clients     int     // each waits for one request before it makes the next; zero: nobody waits
+	Patience    uint64  // mean time until a client without an answer tries another node; zero: it never does
 
 	// The network.
 	Delay, Jitter uint64 // of a message: at least, and mean on top
@@ -32,15 +34,23 @@ type Options struct {
 	Replay        float64 // rate at which an old message is delivered again, long after
 
 	// The nodes.
-	SyncTime, ApplyTime uint64 // mean
-	Batch               int    // messages a node takes in at a time, at most
+	SyncTime, ApplyTime uint64  // mean
+	Batch               int     // messages a node takes in at a time, at most
+	SlowDisk            float64 // share of nodes
+	DiskFail            float64 // of syncs; the node stops
 	Crash, Pause        float64
+	Bury                float64 // share of crashed nodes that never come back, up to as many as may be lost
 	Assassin            float64 // probability that a node crashes soon after it asked or decided something
 	Partition, Heal     float64
+	Clog                float64 // rate at which a link holds back what is sent on it, for a while
 	Downtime            uint64  // mean
 	Skew                uint64  // of a clock, at most
 	Drift               float64 // of a clock, at most: 0.01 is one per cent
 	ClockJump           float64 // rate
+
+	// What is laid down instead of drawn, for runs that vary in one thing only.
+	Orders []Order // the workload; Txns and Reads are ignored
+	Kills  []Kill  // crashes, besides those drawn
 
 	Core  accord.Config // times and mutations; what identifies a node is filled in
 	Loose Mutation
@@ -75,6 +85,8 @@ func Swarm(seed uint64) Options {
 		KeysMax:  1 + r.IntN(3),
 		Hot:      pick(r, 0.5, 0.9, 1),
 		Every:    pick[uint64](r, 50, 500, 3000, 20000),
+		Clients:  pick(r, 0, 1, 3, 10),
+		Patience: pick[uint64](r, 0, 1000, 30000, 300000),
 
 		Delay:  pick[uint64](r, 0, 100, 2000),
 		Jitter: pick[uint64](r, 10, 300, 5000, 50000),
@@ -86,9 +98,13 @@ func Swarm(seed uint64) Options {
 		SyncTime:  pick[uint64](r, 10, 1000, 20000),
 		ApplyTime: pick[uint64](r, 10, 1000, 20000),
 		Batch:     pick(r, 1, 1, 4, 50),
+		SlowDisk:  pick(r, 0, 0, 0.3),
+		DiskFail:  some(r, 0.02),
 		Crash:     some(r, 0.02),
+		Bury:      pick(r, 0, 0, 0, 0.3),
 		Pause:     some(r, 0.01),
 		Partition: some(r, 0.01),
+		Clog:      some(r, 0.01),
 		Heal:      0.02,
 		Downtime:  pick[uint64](r, 1000, 100000, 2000000),
 		Skew:      pick[uint64](r, 0, 0, 1000, 200000, 3000000),
@@ -119,6 +135,7 @@ func (o *Options) crowd(r *rand.Rand) {
 	o.Txns, o.Reads = 2+r.IntN(4), 0
 	o.HotKeys, o.ColdKeys, o.KeysMax, o.Hot = 1+r.IntN(2), 0, 1+r.IntN(2), 1
 	o.Every = pick[uint64](r, 10, 100, 1000)
+	o.Clients, o.Patience = pick(r, 0, 0, 1, 2), pick[uint64](r, 0, 0, 300, 3000)
 	o.SyncTime, o.ApplyTime = pick[uint64](r, 10, 500), 10
 	o.Downtime = pick[uint64](r, 300, 3000, 10000)
 	o.Loss, o.Starve = some(r, 0.4), some(r, 0.3)
@@ -139,6 +156,10 @@ func (o *Options) crowd(r *rand.Rand) {
 		ExpireAfter:  pick(r, 0, 0, ms),
 		FenceEvery:   pick(r, 0, ms, 10*ms),
 		FenceDelay:   pick(r, 1, ms),
+		EraseEvery:   pick(r, 0, ms, 10*ms),
+		EraseDelay:   pick(r, 0, 1, ms, 5*ms),
+		Retain:       pick(r, 0, ms, 10*ms),
+		KeptMax:      pick(r, 0, 1, 3),
 	}
 }
 
@@ -163,6 +184,10 @@ func swarmCore(r *rand.Rand) accord.Config {
 		ExpireAfter:  pick(r, 0, 0, 10*ms, 300*ms),
 		FenceEvery:   pick(r, 0, 2*ms, 10*ms, 200*ms),
 		FenceDelay:   pick(r, 0, 1, 5*ms),
+		EraseEvery:   pick(r, 0, 5*ms, 50*ms, 500*ms),
+		EraseDelay:   pick(r, 0, 1, 10*ms, 300*ms),
+		Retain:       pick(r, 0, 10*ms, 300*ms),
+		KeptMax:      pick(r, 0, 1, 10),
 	}
 }
 

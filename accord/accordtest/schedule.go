@@ -15,6 +15,7 @@ const (
 	actApply              // a transaction is applied
 	actReport             // the Machine is told what is applied
 	actTick               // a timer is due
+	actCatchUp            // a node merges another's log
 	actWake               // a paused node goes on, or a crashed one restarts
 	actRequest            // a client submits a transaction or reads
 )
@@ -47,6 +48,9 @@ func (s *Sim) choices() []choice {
 
 // choices adds what can happen at a node.
 func (m *member) choices(all []choice, i int, now uint64) []choice {
+	if m.gone {
+		return all
+	}
 	if m.paused || !m.up() {
 		return append(all, choice{act: actWake, node: i, at: m.wakeAt})
 	}
@@ -62,6 +66,9 @@ func (m *member) choices(all []choice, i int, now uint64) []choice {
 	}
 	if len(m.done) > 0 {
 		add(actReport, now)
+	}
+	if m.catching != nil {
+		add(actCatchUp, m.applyAt)
 	}
 	if due, ok := m.machine.Deadline(); ok {
 		add(actTick, m.clock.reach(now, due))
@@ -109,7 +116,7 @@ func (s *Sim) choose() (choice, bool) {
 	s.now += s.around(s.o.StepTime)
 	possible := all[:0]
 	for _, c := range all {
-		if c.at <= s.now || c.act <= actReport {
+		if c.at <= s.now || c.act <= actReport || c.act == actCatchUp {
 			possible = append(possible, c)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"natsaccord/accord"
@@ -23,6 +24,9 @@ type Sim struct {
 	trace    trace
 	stats    Stats
 	scratch  []choice
+	course   []Moment
+	killed   []Killed
+	buried   int // nodes
 }
 
 // Limits of a run.
@@ -78,15 +82,19 @@ func (s *Sim) live() error {
 	}
 	rest := 0 // steps since the last request
 	for s.stats.Steps < stepsMax && rest < restMax && s.checker.violation == nil {
-		if s.load.done == len(s.load.requests) {
+		if s.load.open == 0 {
 			rest++
 		}
 		if rest%settleEvery == settleEvery-1 && s.decided() {
 			break
 		}
 		s.fault()
-		if more, err := s.step(); err != nil || !more {
+		more, err := s.step()
+		if err != nil {
 			return err
+		}
+		if !more {
+			break
 		}
 	}
 	if s.checker.violation != nil {
@@ -105,6 +113,7 @@ func (s *Sim) boot() error {
 		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Seed = id, ids, s.o.FastQuorum, s.rng.Uint64()
 		m := &member{Node: newNode(cfg, s.emit, s.transmit), clock: s.anyClock()}
 		m.loose = s.o.Loose
+		m.slowDisk = s.happens(s.o.SlowDisk)
 		s.nodes = append(s.nodes, m)
 	}
 	for _, m := range s.nodes {
@@ -120,6 +129,8 @@ func (s *Sim) member(id accord.NodeID) *member { return s.nodes[id-1] }
 func (s *Sim) emit(e event) {
 	s.trace.add(s.now-epochStart, e)
 	s.checker.observe(e)
+	s.load.observe(s.now, e)
+	s.stats.observe(e)
 	if q, ok := e.(sent); ok && q.free {
 		s.doom(s.member(q.node.id))
 	}
@@ -133,20 +144,25 @@ func (s *Sim) step() (bool, error) {
 	}
 	s.stats.Steps++
 	m := s.nodes[c.node]
+	if len(s.o.Orders) > 0 && !s.quiet {
+		s.course = append(s.course, s.moment(c))
+	}
 	switch c.act {
 	case actArrive:
 		s.arrive(c.packet)
 	case actOwn:
 		m.deliverOwn(m.time(s.now))
 	case actPersist:
-		m.persist(m.syncing)
-		m.syncing = 0
+		s.persist(m)
 	case actApply:
 		may := m.mayApply()
 		m.apply(may[s.rng.IntN(len(may))])
 		m.applyAt = s.now + s.around(s.o.ApplyTime)
 	case actReport:
 		m.report(m.time(s.now))
+	case actCatchUp:
+		s.stats.CatchUps++
+		m.catchUp(m.time(s.now), s.source(m))
 	case actTick:
 		m.tick(m.time(s.now))
 	case actWake:
@@ -160,12 +176,21 @@ func (s *Sim) step() (bool, error) {
 	return true, nil
 }
 
+// source returns the node whose log another wants, nil if it cannot be reached.
+func (s *Sim) source(m *member) *Node {
+	from := s.member(m.catching.From)
+	if from.paused || s.net.cutOff(link{m.id, from.id}) || s.net.cutOff(link{from.id, m.id}) {
+		return nil
+	}
+	return from.Node
+}
+
 // arm starts the syncs that are wanted: a node that has something to write writes it, all at once, as soon as
 // it is done with what it wrote before.
 func (s *Sim) arm() {
 	for _, m := range s.nodes {
 		if m.up() && m.syncing == 0 && len(m.unwritten) > 0 {
-			m.syncing, m.syncAt = len(m.unwritten), s.now+s.around(s.o.SyncTime)
+			m.syncing, m.syncAt = len(m.unwritten), s.now+s.syncTime(m)
 		}
 	}
 }
@@ -181,10 +206,11 @@ func (s *Sim) settle() error {
 		if err != nil {
 			return err
 		}
-		if (i%settleEvery == 0 || !more) && s.unsettled() == "" {
+		late := i > quietStepsMax || s.now-start > quietTimeMax
+		if (i%settleEvery == 0 || !more || late) && s.unsettled() == "" {
 			break
 		}
-		if !more || i > quietStepsMax || s.now-start > quietTimeMax {
+		if !more || late {
 			return violation("I26", "not at rest after %d ms without faults: %s", (s.now-start)/1000, s.unsettled())
 		}
 	}
@@ -194,18 +220,22 @@ func (s *Sim) settle() error {
 	return nil
 }
 
+// cluster returns the nodes that are not down for good.
 func (s *Sim) cluster() []*Node {
 	var nodes []*Node
 	for _, m := range s.nodes {
-		nodes = append(nodes, m.Node)
+		if !m.gone {
+			nodes = append(nodes, m.Node)
+		}
 	}
 	return nodes
 }
 
-// decided tells whether all transactions are.
+// decided tells whether all transactions are that some node knows of.
 func (s *Sim) decided() bool {
-	for _, x := range s.checker.ledger.txns {
-		if x.txn != nil && !x.decided {
+	nodes := s.cluster()
+	for id, x := range s.checker.ledger.txns {
+		if x.txn != nil && !x.decided && slices.ContainsFunc(nodes, func(n *Node) bool { return n.knows(id) }) {
 			return false
 		}
 	}
@@ -214,21 +244,27 @@ func (s *Sim) decided() bool {
 
 // unsettled says what is not done yet, or nothing if all is.
 func (s *Sim) unsettled() string {
-	if s.load.done < len(s.load.requests) {
-		return fmt.Sprintf("%d requests are not made", len(s.load.requests)-s.load.done)
+	if s.load.open > 0 {
+		return fmt.Sprintf("%d requests are not answered", s.load.open)
 	}
-	for _, m := range s.nodes {
+	nodes := s.cluster()
+	for _, m := range nodes {
 		switch {
-		case len(m.unwritten)+len(m.debts)+len(m.due)+len(m.own)+len(m.done) > 0:
+		case len(m.unwritten)+len(m.debts)+len(m.due)+len(m.own)+len(m.done) > 0 || m.catching != nil:
 			return fmt.Sprintf("node %d is at work", m.id)
 		case m.machine.Live() > 0:
 			return fmt.Sprintf("node %d has %d live transactions: %s", m.id, m.machine.Live(), liveOf(m.machine))
 		case len(m.clients) > 0:
 			return fmt.Sprintf("node %d owes answers to %d clients", m.id, len(m.clients))
 		}
+		for _, to := range nodes {
+			if n := m.machine.Unacked(to.id); n > 0 {
+				return fmt.Sprintf("node %d has %d decisions that node %d has not confirmed", m.id, n, to.id)
+			}
+		}
 	}
 	for _, x := range s.checker.ledger.live {
-		for _, m := range s.nodes {
+		for _, m := range nodes {
 			if !m.store.Applied(x.id) {
 				return fmt.Sprintf("node %d has not applied %s at %s", m.id, name(x.id.Timestamp), name(x.executeAt))
 			}

@@ -2,6 +2,10 @@ package accordtest_test
 
 import (
 	"flag"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,37 +13,72 @@ import (
 )
 
 var (
-	firstSeed = flag.Uint64("seed", 1, "TestSim: first seed")
+	firstSeed = flag.Uint64("seed", 1, "TestSim: first seed; 0: a fresh one")
 	seeds     = flag.Int("seeds", 200/slower, "TestSim: how many seeds to run")
 	keepTrace = flag.Bool("whole", false, "TestSim: print the whole transcript of a failed run")
 )
 
-// TestSim runs seeds with options drawn from each.
+// TestSim runs seeds with options drawn from each, as many at a time as there are processors.
 func TestSim(t *testing.T) {
-	var total accordtest.Stats
-	start := time.Now()
-	for i := range *seeds {
-		seed := *firstSeed + uint64(i)
-		run := accordtest.Run
-		if *keepTrace {
-			run = accordtest.Trace
-		}
-		report := run(seed, accordtest.Swarm(seed))
-		if report.Violation != nil {
-			t.Fatal(report.Error())
-		}
-		total.Add(report.Stats)
+	first := *firstSeed
+	if first == 0 {
+		first = 1 + rand.Uint64N(1<<40)
 	}
-	t.Logf("%.0f seeds/s: %v", float64(*seeds)/time.Since(start).Seconds(), total)
+	t.Logf("seeds %d to %d", first, first+uint64(*seeds)-1)
+	start := time.Now()
+	total := runAll(t, first, *seeds)
+	t.Logf("%.1f seeds/s: %v", float64(*seeds)/time.Since(start).Seconds(), total)
+	for name, count := range total.Counts() {
+		if *seeds >= manySeeds && count < manySeeds/rare {
+			t.Errorf("%d %s in %d seeds: too few to show anything", count, name, *seeds)
+		}
+	}
+}
+
+// Of manySeeds, one in so many at least must see each thing that is counted.
+const (
+	manySeeds = 200
+	rare      = 20
+)
+
+// runAll runs seeds and returns what happened in all of them. It stops at the first violation.
+func runAll(t *testing.T, first uint64, count int) (total accordtest.Stats) {
+	run := accordtest.Run
+	if *keepTrace {
+		run = accordtest.Trace
+	}
+	var next atomic.Int64
+	var mutex sync.Mutex
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(count); i = next.Add(1) - 1 {
+				seed := first + uint64(i)
+				r := run(seed, accordtest.Swarm(seed))
+				mutex.Lock()
+				total.Add(r.Stats)
+				mutex.Unlock()
+				if r.Violation != nil {
+					next.Store(int64(count))
+					t.Error(r.Error())
+				}
+			}
+		})
+	}
+	workers.Wait()
+	return total
 }
 
 // TestReplayIsIdentical runs seeds twice: what differs would be an iteration over a map that has effects.
 func TestReplayIsIdentical(t *testing.T) {
 	for seed := range uint64(40 / slower) {
-		a := accordtest.Run(seed, accordtest.Swarm(seed))
-		b := accordtest.Run(seed, accordtest.Swarm(seed))
-		if a.Hash != b.Hash || a.Stats != b.Stats {
-			t.Errorf("seed %d: the second run differs from the first: %x, %x", seed, a.Hash, b.Hash)
+		a := accordtest.Trace(seed, accordtest.Swarm(seed))
+		b := accordtest.Trace(seed, accordtest.Swarm(seed))
+		if a.Trace != b.Trace || a.Stats != b.Stats {
+			t.Errorf("seed %d: the second run differs from the first", seed)
+		}
+		if len(a.Trace) == 0 {
+			t.Errorf("seed %d: the transcript is empty", seed)
 		}
 	}
 }

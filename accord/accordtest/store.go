@@ -2,7 +2,6 @@ package accordtest
 
 import (
 	"iter"
-	"maps"
 	"slices"
 
 	"natsaccord/accord"
@@ -23,10 +22,12 @@ type MemStore struct {
 	tail    []entry // appended since
 }
 
-// entry is one transaction of the database: a Unit of the journal, or an execution with its Applied mark.
+// entry is one transaction of the database: a Unit of the journal, an execution with its Applied mark, or what
+// came of another node's log.
 type entry struct {
-	unit Unit
-	exec *accord.Execution
+	unit  Unit
+	exec  *accord.Execution
+	merge *merged
 }
 
 // NewMemStore returns the empty store of a node that never ran.
@@ -83,22 +84,26 @@ func (s *MemStore) Crash(keep int, bugs Mutation) {
 // Applied tells whether a transaction's effects are in the store.
 func (s *MemStore) Applied(id accord.TxnID) bool {
 	_, ok := s.live.applied[id]
-	return ok
+	return ok || s.Caught(id)
 }
 
 // Scalars returns the last recorded Scalars.
 func (s *MemStore) Scalars() accord.Scalars { return s.live.scalars }
 
-// Records returns one Record for every transaction of the journal, in the order of TxnIDs.
+// Records returns one Record for every transaction of the journal that is not over for good, in the order of
+// TxnIDs.
 func (s *MemStore) Records() iter.Seq2[accord.Record, error] {
-	ids := slices.SortedFunc(maps.Keys(s.live.records), compareTxnID)
 	return func(yield func(accord.Record, error) bool) {
-		for _, id := range ids {
-			if rec, _ := s.live.record(id); !yield(rec, nil) {
+		for _, rec := range s.live.sorted() {
+			if !yield(rec, nil) {
 				return
 			}
 		}
 	}
+}
+
+func sortRecords(records []accord.Record) {
+	slices.SortFunc(records, func(a, b accord.Record) int { return compareTxnID(a.ID, b.ID) })
 }
 
 // Digest returns a hash of the state that the effects have made, by which nodes can be compared.
@@ -109,6 +114,7 @@ type view struct {
 	records map[accord.TxnID]accord.Record
 	scalars accord.Scalars
 	applied map[accord.TxnID]mark
+	caught  map[accord.TxnID]mark // applied elsewhere: their effects came with a log
 	state   state
 }
 
@@ -119,16 +125,21 @@ type mark struct {
 }
 
 func newView() view {
-	return view{records: map[accord.TxnID]accord.Record{}, applied: map[accord.TxnID]mark{}, state: state{}}
-}
-
-func (v *view) clone() view {
-	return view{maps.Clone(v.records), v.scalars, maps.Clone(v.applied), maps.Clone(v.state)}
+	return view{records: map[accord.TxnID]accord.Record{}, applied: map[accord.TxnID]mark{}, caught: map[accord.TxnID]mark{}, state: state{}}
 }
 
 func (v *view) add(e entry) {
+	if e.merge != nil {
+		v.merge(e.merge)
+		return
+	}
 	if e.exec != nil {
 		rec := e.exec.Record
+		if done, ok := v.caught[rec.ID]; ok { // only the mark is missing
+			delete(v.caught, rec.ID)
+			v.applied[rec.ID] = mark{rec, done.outcome}
+			return
+		}
 		v.applied[rec.ID] = mark{rec, v.state.apply(rec)}
 		if _, ok := v.records[rec.ID]; !ok {
 			v.records[rec.ID] = rec

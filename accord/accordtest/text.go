@@ -109,6 +109,10 @@ func (t *text) vote(vote accord.Timestamp, fast, rejected bool) {
 
 func (t *text) accepted(b accord.Ballot) {
 	t.name("accepted")
+	if b.IsZero() {
+		t.str("0")
+		return
+	}
 	t.time(b.Timestamp)
 }
 
@@ -224,7 +228,9 @@ func (t *text) rareBody(body accord.Body) {
 	case accord.InvalidateOK:
 		t.ballot(b.Ballot)
 		t.flag(b.Status.String())
-		t.accepted(b.AcceptedBallot)
+		if b.Status >= accord.StatusAccepted {
+			t.accepted(b.AcceptedBallot)
+		}
 		t.txn(b.Txn)
 	case accord.FenceAccept:
 		t.deps("deps", b.Deps)
