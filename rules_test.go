@@ -17,9 +17,12 @@ func allowed() map[string][]string {
 		"node":              {"accord", "accord/quorum", "event"},
 		"node/nodetest":     {"accord", "node", "sqlstore"},
 		"bus":               {"accord", "event"},
-		"sqlstore":          {"accord", "event"},
+		"live":              {"event"},
+		"digest":            {"event"},
+		"sqlstore":          {"accord", "event", "journal"},
 		"client":            {"event", "bus"},
-		"cmd/accord":        {"accord", "bus", "client", "embeddednats", "event", "node", "sqlstore"},
+		"client/load":       {"event"},
+		"cmd/accord":        {"accord", "bus", "client", "client/load", "digest", "embeddednats", "event", "live", "node", "sqlstore"},
 	}
 }
 

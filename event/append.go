@@ -6,6 +6,7 @@ import "time"
 type Append struct {
 	RequestID  string        // commits at most once, for ever, through whichever node; empty: one is made
 	Conditions []Condition   // may name streams that are not written
+	Absent     *Absence      // events that must not be there; nil: any may
 	Events     []Event       // in the order they are to stand in the log; at least one
 	After      Position      // the events will stand after it; empty: anywhere
 	Timeout    time.Duration // how long to wait for the outcome; zero: the server's default
@@ -51,6 +52,7 @@ type Outcome struct {
 	Reused    bool       // refused: the request id had been used before for other content
 	Fenced    bool       // refused: another worker has taken the subscriber over
 	Conflicts []Conflict // refused: every condition that failed
+	Existing  []Existing // refused: events that must not be there
 	IDTaken   []string   // refused: event ids that stand in the log already
 }
 
@@ -63,6 +65,8 @@ func (o Outcome) Result() (Receipt, error) {
 		return Receipt{}, ErrFenced
 	case len(o.Conflicts) > 0:
 		return Receipt{}, &ConflictError{Conflict: o.Conflicts[0], All: o.Conflicts, RequestID: o.RequestID, Duplicate: o.Duplicate}
+	case len(o.Existing) > 0:
+		return Receipt{}, &ExistsError{Events: o.Existing, RequestID: o.RequestID, Duplicate: o.Duplicate}
 	case len(o.IDTaken) > 0:
 		return Receipt{}, &IDTakenError{IDs: o.IDTaken}
 	}

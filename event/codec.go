@@ -18,6 +18,9 @@ const (
 	opAck
 	opPutSnapshot
 	opDropSnapshot
+	opTakeOver
+	opReset
+	opAppendIf // an append with an Absence
 )
 
 // ErrMalformed is what DecodeCommand's errors wrap.
@@ -29,6 +32,9 @@ func (c Command) MarshalBinary() ([]byte, error) {
 	b := append(make([]byte, 0, c.sizeHint()), commandVersion)
 	switch {
 	case c.Append != nil:
+		if c.Append.Absent != nil {
+			return appendAppend(append(b, opAppendIf), c.Append, c.Hash), nil
+		}
 		return appendAppend(append(b, opAppend), c.Append, c.Hash), nil
 	case c.Claim != nil:
 		b = appendText(append(b, opClaim), c.Claim.Key)
@@ -38,6 +44,12 @@ func (c Command) MarshalBinary() ([]byte, error) {
 		b = append(b, c.Ack.Worker[:]...)
 		b = appendText(b, string(c.Ack.Position))
 		return binary.AppendUvarint(b, c.Ack.Lag), nil
+	case c.TakeOver != nil:
+		b = appendText(append(b, opTakeOver), c.TakeOver.Key)
+		b = append(b, c.TakeOver.Worker[:]...)
+		return append(b, c.TakeOver.Previous[:]...), nil
+	case c.Reset != nil:
+		return appendText(appendText(append(b, opReset), c.Reset.Key), string(c.Reset.Position)), nil
 	case c.PutSnapshot != nil:
 		p := c.PutSnapshot
 		b = appendText(appendText(append(b, opPutSnapshot), string(p.Stream)), p.Name)
@@ -75,6 +87,22 @@ func appendAppend(b []byte, a *Append, hash Hash) []byte {
 	for i := range a.Events {
 		b = appendEvent(b, &a.Events[i])
 	}
+	if a.Absent == nil {
+		return b
+	}
+	b = appendText(b, string(a.Absent.After))
+	b = binary.AppendUvarint(b, uint64(len(a.Absent.Items)))
+	for i := range a.Absent.Items {
+		b = appendMatch(b, &a.Absent.Items[i])
+	}
+	return b
+}
+
+func appendTexts(b []byte, texts []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(texts)))
+	for _, text := range texts {
+		b = appendText(b, text)
+	}
 	return b
 }
 
@@ -91,10 +119,7 @@ func appendEvent(b []byte, e *Event) []byte {
 	b = binary.AppendUvarint(b, uint64(len(e.Data)))
 	b = append(b, e.Data...)
 	b = appendText(b, e.RoutingKey)
-	b = binary.AppendUvarint(b, uint64(len(e.Tags)))
-	for _, tag := range e.Tags {
-		b = appendText(b, tag)
-	}
+	b = appendTexts(b, e.Tags)
 	b = binary.AppendUvarint(b, uint64(len(e.Metadata)))
 	for _, key := range sortedKeys(e.Metadata) {
 		b = appendText(appendText(b, key), e.Metadata[key])
@@ -128,10 +153,17 @@ func DecodeCommand(b []byte) (Command, error) {
 	switch op := d.byte(); op {
 	case opAppend:
 		c.Append = d.append(&c.Hash)
+	case opAppendIf:
+		c.Append = d.append(&c.Hash)
+		c.Append.Absent = d.absence()
 	case opClaim:
 		c.Claim = &Claim{Key: d.text(), Worker: d.ulid()}
 	case opAck:
 		c.Ack = &Ack{Key: d.text(), Worker: d.ulid(), Position: Position(d.text()), Lag: d.uvarint()}
+	case opTakeOver:
+		c.TakeOver = &TakeOver{Key: d.text(), Worker: d.ulid(), Previous: d.ulid()}
+	case opReset:
+		c.Reset = &Reset{Key: d.text(), Position: Position(d.text())}
 	case opPutSnapshot:
 		c.PutSnapshot = &Snapshot{Stream: Stream(d.text()), Name: d.text(), Version: d.uvarint(), Data: d.bytes()}
 	case opDropSnapshot:

@@ -34,6 +34,8 @@ func samples() map[string]event.Command {
 		}},
 		"claim":         {Claim: &event.Claim{Key: "mailer", Worker: id}},
 		"ack":           {Ack: &event.Ack{Key: "mailer", Worker: id, Position: "0123456789abcdefghijklmn0001", Lag: 1 << 40}},
+		"take_over":     {TakeOver: &event.TakeOver{Key: "mailer", Worker: id, Previous: ulid.ULID{1, 2}}},
+		"reset":         {Reset: &event.Reset{Key: "mailer", Position: "0123456789abcdefghijklmn0001"}},
 		"put_snapshot":  {PutSnapshot: &event.Snapshot{Stream: "account.7", Name: "balance", Version: 12, Data: []byte("blob")}},
 		"drop_snapshot": {DropSnapshot: &event.SnapshotName{Stream: "account.7", Name: "balance"}},
 	}
@@ -81,7 +83,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"nothing":               "",
 		"another version":       "02050000",
 		"no operation":          "01",
-		"an unknown operation":  "010600",
+		"an unknown operation":  "017f00",
 		"a length out of range": "0105ffffffffffffffffff01",
 		"an endless number":     "0105ffffffffffffffffffffffff",
 		"a number too long":     "010580000161",
@@ -204,7 +206,7 @@ func anyCommand() *rapid.Generator[event.Command] {
 		return event.SnapshotName{Stream: event.Stream(text.Draw(t, "stream")), Name: text.Draw(t, "name")}
 	})
 	return rapid.Custom(func(t *rapid.T) event.Command {
-		switch rapid.IntRange(0, 5).Draw(t, "operation") {
+		switch rapid.IntRange(0, 7).Draw(t, "operation") {
 		case 0:
 			return event.Command{Claim: &event.Claim{Key: text.Draw(t, "key"), Worker: id.Draw(t, "worker")}}
 		case 1:
@@ -218,6 +220,10 @@ func anyCommand() *rapid.Generator[event.Command] {
 		case 3:
 			n := name.Draw(t, "snapshot")
 			return event.Command{DropSnapshot: &n}
+		case 4:
+			return event.Command{TakeOver: &event.TakeOver{Key: text.Draw(t, "key"), Worker: id.Draw(t, "worker"), Previous: id.Draw(t, "previous")}}
+		case 5:
+			return event.Command{Reset: &event.Reset{Key: text.Draw(t, "key"), Position: event.Position(text.Draw(t, "position"))}}
 		}
 		var hash event.Hash
 		copy(hash[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "hash"))
@@ -245,6 +251,16 @@ func anyAppend(t *rapid.T, id *rapid.Generator[ulid.ULID]) *event.Append {
 			e.Metadata = nil
 		}
 		a.Events = append(a.Events, e)
+	}
+	if rapid.Bool().Draw(t, "absent") {
+		a.Absent = &event.Absence{After: event.Position(text.Draw(t, "after"))}
+		for range rapid.IntRange(0, 2).Draw(t, "items") {
+			m := event.Match{Types: rapid.SliceOfN(text, 0, 2).Draw(t, "types"), Tags: rapid.SliceOfN(text, 1, 2).Draw(t, "tags")}
+			if len(m.Types) == 0 {
+				m.Types = nil
+			}
+			a.Absent.Items = append(a.Absent.Items, m)
+		}
 	}
 	return a
 }

@@ -2,6 +2,7 @@ package event
 
 import (
 	"slices"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -13,6 +14,8 @@ type Command struct {
 	Hash         Hash    // of the append as its client sent it
 	Claim        *Claim
 	Ack          *Ack
+	TakeOver     *TakeOver
+	Reset        *Reset
 	PutSnapshot  *Snapshot
 	DropSnapshot *SnapshotName
 }
@@ -34,6 +37,21 @@ type Ack struct {
 	Lag      uint64
 }
 
+// TakeOver makes Worker the current worker of a subscriber if Previous is, or if Worker is already: that it is
+// repeated does no harm, and a worker that takes over from itself shows that it is alive. The zero ULID stands
+// for nobody: as Previous, nobody must work for the subscriber, and as Worker, nobody will.
+type TakeOver struct {
+	Key      string
+	Worker   ulid.ULID
+	Previous ulid.ULID
+}
+
+// Reset puts the cursor of a subscriber anywhere, back too, and leaves the subscriber without a worker.
+type Reset struct {
+	Key      string
+	Position Position
+}
+
 // SnapshotName names a snapshot.
 type SnapshotName struct {
 	Stream Stream
@@ -43,9 +61,15 @@ type SnapshotName struct {
 // Subscriber is the state of a named subscriber.
 type Subscriber struct {
 	Key    string
-	Worker ulid.ULID
-	Cursor Position
-	Lag    uint64
+	Worker ulid.ULID // zero: nobody
+	Cursor Position  // of the last event that was acknowledged, empty if none was
+	Lag    uint64    // events behind the cursor when it got there
+	Seen   time.Time // when its worker last claimed, acknowledged or took over; UTC, microseconds
+}
+
+// IsRunning tells whether worker is the subscriber's current worker. Nobody is nobody's.
+func (s Subscriber) IsRunning(worker ulid.ULID) bool {
+	return s.Worker == worker && worker != ulid.ULID{}
 }
 
 // Keys returns everything that evaluating c may look at or change, as consensus keys: sorted, unique text.
@@ -60,11 +84,21 @@ func (c Command) Keys() []string {
 		}
 		for i := range c.Append.Events {
 			keys = append(keys, "s"+string(c.Append.Events[i].Stream), "e"+c.Append.Events[i].ID.String())
+			for _, tag := range c.Append.Events[i].Tags {
+				keys = append(keys, "t"+tag)
+			}
+		}
+		for _, w := range c.Append.Absent.Watches() {
+			keys = append(keys, "t"+w.Tags[0]) // an event that matches has all of its tags, so one is enough to meet it
 		}
 	case c.Claim != nil:
 		keys = append(keys, "u"+c.Claim.Key)
 	case c.Ack != nil:
 		keys = append(keys, "u"+c.Ack.Key)
+	case c.TakeOver != nil:
+		keys = append(keys, "u"+c.TakeOver.Key)
+	case c.Reset != nil:
+		keys = append(keys, "u"+c.Reset.Key)
 	case c.PutSnapshot != nil:
 		keys = append(keys, SnapshotKey(c.PutSnapshot.Stream, c.PutSnapshot.Name))
 	case c.DropSnapshot != nil:

@@ -67,6 +67,18 @@ func (d *decoder) text() string {
 	return d.source[end-n : end]
 }
 
+func (d *decoder) texts() []string {
+	n := d.count(1)
+	if n == 0 {
+		return nil
+	}
+	texts := make([]string, n)
+	for i := range texts {
+		texts[i] = d.text()
+	}
+	return texts
+}
+
 func (d *decoder) ulid() (id ulid.ULID) {
 	copy(id[:], d.take(uint64(len(id))))
 	return id
@@ -115,12 +127,7 @@ func (d *decoder) event(e *Event) {
 	}
 	e.Data = d.bytes()
 	e.RoutingKey = d.text()
-	if n := d.count(1); n > 0 {
-		e.Tags = make([]string, n)
-	}
-	for i := range e.Tags {
-		e.Tags[i] = d.text()
-	}
+	e.Tags = d.texts()
 	e.Metadata = d.metadata()
 }
 

@@ -16,6 +16,9 @@ var (
 	ErrDraining = errors.New("event: node is draining; nothing was proposed")
 	// ErrNoQuorum: too few nodes answer; nothing was proposed.
 	ErrNoQuorum = errors.New("event: too few nodes answer; nothing was proposed")
+	// ErrDiverged: the node's log is not what it should be, so it does not answer; nothing was proposed. Ask another
+	// node.
+	ErrDiverged = errors.New("event: the node's log is damaged; nothing was proposed")
 	// ErrClosed: the executor was closed; nothing was done.
 	ErrClosed = errors.New("event: closed; nothing was done")
 	// ErrAborted: consensus invalidated the transaction; nothing happened and nothing will. Retry freely.
@@ -46,17 +49,17 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("event: stream %s is at version %d, want %s%s; nothing was written", e.Stream, e.Have, e.Want, more)
 }
 
-// InvalidError refuses bad input before anything is proposed.
+// InvalidError refuses bad input before anything is proposed: of a write, nothing was written.
 type InvalidError struct {
 	Field  string // where in the request, as events[2].type
 	Reason string
 }
 
 func (e *InvalidError) Error() string {
-	return fmt.Sprintf("event: %s: %s; nothing was written", e.Field, e.Reason)
+	return fmt.Sprintf("event: %s: %s", e.Field, e.Reason)
 }
 
-// TooLargeError refuses input over a limit before anything is proposed.
+// TooLargeError refuses input over a limit before anything is proposed: of a write, nothing was written.
 type TooLargeError struct {
 	What  string // what is too large, as events[2].data
 	Size  int
@@ -64,7 +67,7 @@ type TooLargeError struct {
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("event: %s is %d, the limit is %d; nothing was written", e.What, e.Size, e.Limit)
+	return fmt.Sprintf("event: %s is %d, the limit is %d", e.What, e.Size, e.Limit)
 }
 
 // ReusedError refuses a request id that was used before for other content. Nothing was written.

@@ -21,6 +21,7 @@ type State struct {
 	Taken       map[ulid.ULID]bool // event ids that stand in the log
 	Subscribers map[string]Subscriber
 	Snapshots   map[SnapshotName]uint64 // versions; absent: none
+	Watches     map[string]*Watch       // by Key: one for each that an Absence of the batch comes to
 }
 
 // Request is what is remembered of a request id, for ever.
@@ -50,6 +51,10 @@ func (s *State) Evaluate(c Command, at Moment) Evaluation {
 		return s.claim(c.Claim, at)
 	case c.Ack != nil:
 		return s.acknowledge(c.Ack, at)
+	case c.TakeOver != nil:
+		return s.takeOver(c.TakeOver, at)
+	case c.Reset != nil:
+		return s.reset(c.Reset, at)
 	case c.PutSnapshot != nil:
 		return s.putSnapshot(c.PutSnapshot, at)
 	case c.DropSnapshot != nil:
@@ -70,7 +75,8 @@ func (s *State) append(a *Append, hash Hash, at Moment) Evaluation {
 		}
 	}
 	var events []Event
-	if outcome.Conflicts == nil && outcome.IDTaken == nil {
+	outcome.Existing = s.existing(a.Absent)
+	if outcome.Conflicts == nil && outcome.Existing == nil && outcome.IDTaken == nil {
 		outcome.Committed = true
 		events = s.write(a.Events, at, &outcome.Receipt)
 	}
@@ -134,6 +140,9 @@ func (s *State) write(events []Event, at Moment, receipt *Receipt) []Event {
 		e.Version, e.Position, e.TxnID, e.RecordedAt = head.Version, head.Position, at.TxnID, at.Time
 		s.Heads[e.Stream] = head
 		s.Taken[e.ID] = true
+		for _, w := range s.Watches {
+			w.See(&e)
+		}
 		written[i] = e
 		receipt.Events = append(receipt.Events, Ref{e.ID, e.Stream, e.Version, e.Position})
 		receipt.Position = e.Position
@@ -149,17 +158,36 @@ func (s *State) write(events []Event, at Moment, receipt *Receipt) []Event {
 }
 
 func (s *State) claim(c *Claim, at Moment) Evaluation {
-	subscriber := s.Subscribers[c.Key]
-	subscriber.Key, subscriber.Worker = c.Key, c.Worker
+	return s.employ(c.Key, c.Worker, at)
+}
+
+// employ makes worker the current worker of a subscriber.
+func (s *State) employ(key string, worker ulid.ULID, at Moment) Evaluation {
+	subscriber := s.Subscribers[key]
+	subscriber.Key, subscriber.Worker, subscriber.Seen = key, worker, at.Time
+	s.Subscribers[key] = subscriber
+	return Evaluation{Outcome: done(at), Subscriber: &subscriber}
+}
+
+func (s *State) takeOver(c *TakeOver, at Moment) Evaluation {
+	if current := s.Subscribers[c.Key].Worker; current != c.Previous && current != c.Worker {
+		return fenced(at)
+	}
+	return s.employ(c.Key, c.Worker, at)
+}
+
+func (s *State) reset(c *Reset, at Moment) Evaluation {
+	subscriber := Subscriber{Key: c.Key, Cursor: c.Position, Seen: at.Time}
 	s.Subscribers[c.Key] = subscriber
 	return Evaluation{Outcome: done(at), Subscriber: &subscriber}
 }
 
 func (s *State) acknowledge(a *Ack, at Moment) Evaluation {
-	subscriber, claimed := s.Subscribers[a.Key]
-	if !claimed || subscriber.Worker != a.Worker {
-		return Evaluation{Outcome: Outcome{Receipt: Receipt{TxnID: at.TxnID}, Fenced: true}}
+	subscriber := s.Subscribers[a.Key]
+	if !subscriber.IsRunning(a.Worker) {
+		return fenced(at)
 	}
+	subscriber.Seen = at.Time
 	if a.Position >= subscriber.Cursor { // else it comes late, and so does its lag
 		subscriber.Cursor, subscriber.Lag = a.Position, a.Lag
 	}
@@ -179,6 +207,11 @@ func (s *State) putSnapshot(p *Snapshot, at Moment) Evaluation {
 func (s *State) dropSnapshot(name *SnapshotName, at Moment) Evaluation {
 	delete(s.Snapshots, *name)
 	return Evaluation{Outcome: done(at), Drop: name}
+}
+
+// fenced refuses a worker that is not, or not any more, the one it claims to be.
+func fenced(at Moment) Evaluation {
+	return Evaluation{Outcome: Outcome{Receipt: Receipt{TxnID: at.TxnID}, Fenced: true}}
 }
 
 func done(at Moment) Outcome { return Outcome{Receipt: Receipt{TxnID: at.TxnID}, Committed: true} }

@@ -181,6 +181,15 @@ func TestEvaluateSubscribers(t *testing.T) {
 	ack := func(worker, i int, lag uint64) event.Command {
 		return event.Command{Ack: &event.Ack{Key: "k", Worker: id(worker), Position: p(i), Lag: lag}}
 	}
+	take := func(worker, previous int) event.Command {
+		return event.Command{TakeOver: &event.TakeOver{Key: "k", Worker: id(worker), Previous: id(previous)}}
+	}
+	reset := func(p event.Position) event.Command {
+		return event.Command{Reset: &event.Reset{Key: "k", Position: p}}
+	}
+	state := func(worker int, cursor event.Position, lag uint64, seen int) event.Subscriber {
+		return event.Subscriber{Key: "k", Worker: id(worker), Cursor: cursor, Lag: lag, Seen: at(seen).Time}
+	}
 	for i, step := range []struct {
 		command event.Command
 		fenced  bool
@@ -188,16 +197,33 @@ func TestEvaluateSubscribers(t *testing.T) {
 	}{
 		{ack(1, 5, 1), true, event.Subscriber{}},
 		{ack(0, 5, 1), true, event.Subscriber{}}, // the zero worker is not everybody's
-		{claim(1), false, event.Subscriber{Key: "k", Worker: id(1)}},
-		{ack(1, 5, 7), false, event.Subscriber{Key: "k", Worker: id(1), Cursor: p(5), Lag: 7}},
-		{ack(1, 3, 9), false, event.Subscriber{Key: "k", Worker: id(1), Cursor: p(5), Lag: 7}}, // late
-		{ack(1, 5, 6), false, event.Subscriber{Key: "k", Worker: id(1), Cursor: p(5), Lag: 6}},
-		{ack(2, 8, 1), true, event.Subscriber{Key: "k", Worker: id(1), Cursor: p(5), Lag: 6}},
-		{claim(2), false, event.Subscriber{Key: "k", Worker: id(2), Cursor: p(5), Lag: 6}},
-		{ack(1, 9, 1), true, event.Subscriber{Key: "k", Worker: id(2), Cursor: p(5), Lag: 6}},
-		{ack(2, 9, 1), false, event.Subscriber{Key: "k", Worker: id(2), Cursor: p(9), Lag: 1}},
+		{take(1, 2), true, event.Subscriber{}},
+		{claim(1), false, state(1, "", 0, 3)},
+		{ack(1, 5, 7), false, state(1, p(5), 7, 4)},
+		{ack(1, 3, 9), false, state(1, p(5), 7, 5)}, // late
+		{ack(1, 5, 6), false, state(1, p(5), 6, 6)},
+		{ack(2, 8, 1), true, state(1, p(5), 6, 6)},
+		{claim(2), false, state(2, p(5), 6, 8)},
+		{ack(1, 9, 1), true, state(2, p(5), 6, 8)},
+		{ack(2, 9, 1), false, state(2, p(9), 1, 10)},
+		{take(3, 0), true, state(2, p(9), 1, 10)},
+		{take(3, 1), true, state(2, p(9), 1, 10)},
+		{take(0, 1), true, state(2, p(9), 1, 10)}, // nobody gives back what is not his
+		{take(2, 2), false, state(2, p(9), 1, 14)},
+		{take(3, 2), false, state(3, p(9), 1, 15)},
+		{take(3, 2), false, state(3, p(9), 1, 16)}, // repeated
+		{take(2, 2), true, state(3, p(9), 1, 16)},
+		{take(0, 3), false, state(0, p(9), 1, 18)},
+		{take(0, 3), false, state(0, p(9), 1, 19)},
+		{ack(0, 10, 1), true, state(0, p(9), 1, 19)},
+		{ack(3, 10, 1), true, state(0, p(9), 1, 19)},
+		{take(4, 0), false, state(4, p(9), 1, 22)},
+		{reset(p(2)), false, state(0, p(2), 0, 23)},
+		{ack(4, 10, 1), true, state(0, p(2), 0, 23)},
+		{take(4, 4), true, state(0, p(2), 0, 23)},
+		{reset(""), false, state(0, "", 0, 26)},
 	} {
-		got := s.Evaluate(step.command, at(20+i))
+		got := s.Evaluate(step.command, at(i))
 		if got.Outcome.Fenced != step.fenced || got.Outcome.Committed == step.fenced || (got.Subscriber == nil) != step.fenced {
 			t.Errorf("step %d: got %+v, want fenced to be %v", i, got.Outcome, step.fenced)
 		}

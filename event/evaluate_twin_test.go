@@ -181,6 +181,8 @@ func TestKeys(t *testing.T) {
 	name := event.SnapshotName{Stream: "a.1", Name: "n"}
 	for _, pair := range [][2]event.Command{
 		{{Claim: &event.Claim{Key: "k"}}, {Ack: &event.Ack{Key: "k"}}},
+		{{TakeOver: &event.TakeOver{Key: "k"}}, {Ack: &event.Ack{Key: "k"}}},
+		{{Reset: &event.Reset{Key: "k"}}, {Ack: &event.Ack{Key: "k"}}},
 		{{PutSnapshot: &event.Snapshot{Stream: "a.1", Name: "n"}}, {DropSnapshot: &name}},
 	} {
 		if a, b := pair[0].Keys(), pair[1].Keys(); len(a) != 1 || !slices.Equal(a, b) {

@@ -39,3 +39,31 @@ type Executor interface {
 	// DropSnapshot removes a snapshot. Dropping what is not there is no error.
 	DropSnapshot(ctx context.Context, stream Stream, name string) error
 }
+
+// Subscriptions is what workers need that take turns at a subscriber, and those who look after them. All that
+// implements Executor implements it too. All methods may be called concurrently.
+type Subscriptions interface {
+	// Subscriber returns the state of a subscriber; all but its key is zero if nobody has ever claimed it.
+	Subscriber(ctx context.Context, key string) (Subscriber, error)
+
+	// Subscribers returns the subscribers whose keys sort behind after, by key: at most limit of them, and
+	// fewer than that only if there are no more. A limit below 1 stands for MaxSubscribers, which is the highest.
+	Subscribers(ctx context.Context, after string, limit int) ([]Subscriber, error)
+
+	// TakeOver makes worker the subscriber's current worker if previous is, or if worker is already. It returns
+	// ErrFenced and changes nothing if it is somebody else. The zero ULID stands for nobody.
+	TakeOver(ctx context.Context, key string, worker, previous ulid.ULID) error
+
+	// ResetSubscriber puts the subscriber's cursor at position, back too, and fences its worker. Whoever claims
+	// it next goes on from there.
+	ResetSubscriber(ctx context.Context, key string, position Position) error
+
+	// Count returns how many events there are to read with args, whatever its limits; it counts to MaxCount.
+	Count(ctx context.Context, args ReadArgs) (uint64, error)
+}
+
+// Bounds of what Subscriptions tells.
+const (
+	MaxSubscribers = 500     // in one answer
+	MaxCount       = 100_000 // what Count counts to
+)

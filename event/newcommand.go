@@ -7,7 +7,29 @@ func NewClaim(key string, worker ulid.ULID) (Command, error) {
 	if err := checkName("key", key, false); err != nil {
 		return Command{}, err
 	}
+	if worker == (ulid.ULID{}) {
+		return Command{}, &InvalidError{"worker", "is zero"}
+	}
 	return Command{Claim: &Claim{key, worker}}, nil
+}
+
+// NewTakeOver makes a Command that has worker take a subscriber over from previous.
+func NewTakeOver(key string, worker, previous ulid.ULID) (Command, error) {
+	if err := checkName("key", key, false); err != nil {
+		return Command{}, err
+	}
+	return Command{TakeOver: &TakeOver{key, worker, previous}}, nil
+}
+
+// NewReset makes a Command that puts a subscriber's cursor at a position; the empty one is before every event.
+func NewReset(key string, position Position) (Command, error) {
+	if err := checkName("key", key, false); err != nil {
+		return Command{}, err
+	}
+	if _, err := ParsePosition(string(position)); err != nil {
+		return Command{}, &InvalidError{"position", "is not a position"}
+	}
+	return Command{Reset: &Reset{key, position}}, nil
 }
 
 // NewAck makes a Command of a subscriber's acknowledgement.

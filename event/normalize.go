@@ -19,6 +19,10 @@ func NewAppend(a Append, limits Limits) (Command, error) {
 		return Command{}, err
 	}
 	normal := Append{RequestID: a.RequestID, After: a.After, Conditions: slices.Clone(a.Conditions), Events: slices.Clone(a.Events)}
+	if a.Absent != nil {
+		absent := *a.Absent
+		normal.Absent = &absent
+	}
 	if err := normal.normalize(limits); err != nil {
 		return Command{}, err
 	}
@@ -39,6 +43,11 @@ func (a *Append) normalize(limits Limits) error {
 			return within("events", i, err)
 		}
 	}
+	if a.Absent != nil {
+		if err := a.Absent.normalize(limits); err != nil {
+			return inField("absent", err)
+		}
+	}
 	if err := checkUnique(a.Events); err != nil {
 		return err
 	}
@@ -49,8 +58,11 @@ func (a *Append) normalize(limits Limits) error {
 }
 
 // within says in which item of a list the field stands that an error names.
-func within(list string, i int, err error) error {
-	prefix := fmt.Sprintf("%s[%d].", list, i)
+func within(list string, i int, err error) error { return inField(fmt.Sprintf("%s[%d]", list, i), err) }
+
+// inField says in which field the field stands that an error names.
+func inField(name string, err error) error {
+	prefix := name + "."
 	if invalid, ok := errors.AsType[*InvalidError](err); ok {
 		return &InvalidError{prefix + invalid.Field, invalid.Reason}
 	}
@@ -76,7 +88,7 @@ func newULID() ulid.ULID { return ulid.MustNew(ulid.Now(), rand.Reader) }
 // size is about how many bytes a takes as a message: what it holds, and for each event an id, a consensus key
 // and some lengths.
 func (a *Append) size() int {
-	size := 64 + len(a.RequestID)
+	size := 64 + len(a.RequestID) + a.Absent.size()
 	for _, c := range a.Conditions {
 		size += 16 + 2*len(c.Stream)
 	}
@@ -84,7 +96,7 @@ func (a *Append) size() int {
 		e := &a.Events[i]
 		size += 64 + 2*len(e.Stream) + len(e.Type) + len(e.RoutingKey) + len(e.Data)
 		for _, tag := range e.Tags {
-			size += 2 + len(tag)
+			size += 4 + 2*len(tag)
 		}
 		for key, value := range e.Metadata {
 			size += 4 + len(key) + len(value)

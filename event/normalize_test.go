@@ -339,6 +339,9 @@ func TestNewCommandsOfSubscribersAndSnapshots(t *testing.T) {
 	worker := ulid.MustParse("01ARZ3NDEKTSV4RRFFQ69G5FAV")
 	const position = event.Position("0123456789abcdefghijklmn0001")
 	claim := func(key string) error { _, err := event.NewClaim(key, worker); return err }
+	take := func(key string) error { _, err := event.NewTakeOver(key, worker, worker); return err }
+	reset := func(key string, p event.Position) error { _, err := event.NewReset(key, p); return err }
+	_, nobody := event.NewClaim("k", ulid.ULID{})
 	ack := func(key string, p event.Position, lag uint64) error {
 		_, err := event.NewAck(key, worker, p, lag)
 		return err
@@ -356,6 +359,14 @@ func TestNewCommandsOfSubscribersAndSnapshots(t *testing.T) {
 		"claim":                  {claim(long[1:]), ""},
 		"claim of nothing":       {claim(""), "key"},
 		"claim of a long key":    {claim(long), "key"},
+		"claim for nobody":       {nobody, "worker"},
+		"take over":              {take(long[1:]), ""},
+		"take over nothing":      {take(""), "key"},
+		"take over a long key":   {take(long), "key"},
+		"reset":                  {reset("k", position), ""},
+		"reset to the start":     {reset("k", ""), ""},
+		"reset of nothing":       {reset("", position), "key"},
+		"reset to a bad place":   {reset("k", "x"), "position"},
 		"ack":                    {ack("k", position, 0), ""},
 		"ack of nothing":         {ack("", position, 0), "key"},
 		"ack without a position": {ack("k", "", 0), "position"},

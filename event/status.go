@@ -8,11 +8,15 @@ type NodeStatus struct {
 	Version     string            // of the program
 	Incarnation uint64            // grows at every start
 	Store       string            // postgres or sqlite
-	State       string            // starting, ready, draining or stopped
+	State       string            // starting, ready, diverged, draining or stopped
 	Reason      string            // why it is not ready
+	Alarm       string            // what is wrong with a log, this node's or another's; empty: nothing
 	InFlight    int               // appends coordinated now
 	Events      uint64            // in the log
 	Last        Position          // of the last event applied
+	Frontier    Position          // up to which the log is complete for ever
+	Publishing  bool              // live events, on behalf of all nodes
+	Digest      Digest            // of the log, up to about the frontier
 	Peers       []PeerStatus      //
 	Counters    map[string]uint64 // since the start: fast, slow, recovered, syncs, messages…
 }

@@ -2,8 +2,8 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -20,6 +20,7 @@ type wanted struct {
 	eventIDs    []string
 	subscribers []string
 	snapshots   []event.SnapshotName
+	watches     []event.Watch
 }
 
 // loaded is that state.
@@ -32,7 +33,7 @@ func newLoaded() *loaded {
 	return &loaded{
 		state: event.State{
 			Heads: make(map[event.Stream]event.Head), Requests: make(map[string]event.Request), Taken: make(map[ulid.ULID]bool),
-			Subscribers: make(map[string]event.Subscriber), Snapshots: make(map[event.SnapshotName]uint64),
+			Subscribers: make(map[string]event.Subscriber), Snapshots: make(map[event.SnapshotName]uint64), Watches: make(map[string]*event.Watch),
 		},
 		applied: make(map[string]bool),
 	}
@@ -46,7 +47,14 @@ type effects struct {
 	executeAts  []string // of requests, one each
 	subscribers map[string]event.Subscriber
 	snapshots   map[event.SnapshotName]*event.Snapshot // nil: drop
-	applied     []row                                  // to be marked applied
+	changedAt   map[string]string                      // executeAt of each of these, by its key in consensus
+	applied     []accord.Record                        // to be marked applied; their Status is
+	outcomes    map[string]string                      // of those of them whose outcome stands nowhere else, by TxnID
+	logCursor   *string                                // how far a log is merged
+	caughtUp    *string                                // up to where one was merged in full
+	records     []accord.Record                        // that the database does not hold as they are
+	scalars     *accord.Scalars                        // nil: as they were
+	segment     *uint64                                // the journal's first file that is needed; nil: as it was
 }
 
 // want adds what evaluating a command looks at.
@@ -61,17 +69,23 @@ func (w *wanted) want(c event.Command) {
 			w.streams = append(w.streams, string(c.Append.Events[i].Stream))
 			w.eventIDs = append(w.eventIDs, c.Append.Events[i].ID.String())
 		}
+		w.watches = append(w.watches, c.Append.Absent.Watches()...)
 	case c.Claim != nil:
 		w.subscribers = append(w.subscribers, c.Claim.Key)
 	case c.Ack != nil:
 		w.subscribers = append(w.subscribers, c.Ack.Key)
+	case c.TakeOver != nil:
+		w.subscribers = append(w.subscribers, c.TakeOver.Key)
 	case c.PutSnapshot != nil:
 		w.snapshots = append(w.snapshots, event.SnapshotName{Stream: c.PutSnapshot.Stream, Name: c.PutSnapshot.Name})
 	}
 }
 
 func newEffects() *effects {
-	return &effects{heads: make(map[event.Stream]event.Head), subscribers: make(map[string]event.Subscriber), snapshots: make(map[event.SnapshotName]*event.Snapshot)}
+	return &effects{
+		heads: make(map[event.Stream]event.Head), outcomes: make(map[string]string), changedAt: make(map[string]string),
+		subscribers: make(map[string]event.Subscriber), snapshots: make(map[event.SnapshotName]*event.Snapshot),
+	}
 }
 
 // add takes over one evaluation.
@@ -86,13 +100,31 @@ func (e *effects) add(v event.Evaluation, executeAt string) {
 	}
 	if v.Subscriber != nil {
 		e.subscribers[v.Subscriber.Key] = *v.Subscriber
+		e.changedAt["u"+v.Subscriber.Key] = executeAt
 	}
 	if v.Snapshot != nil {
 		e.snapshots[event.SnapshotName{Stream: v.Snapshot.Stream, Name: v.Snapshot.Name}] = v.Snapshot
+		e.changedAt[event.SnapshotKey(v.Snapshot.Stream, v.Snapshot.Name)] = executeAt
 	}
 	if v.Drop != nil {
 		e.snapshots[*v.Drop] = nil
+		e.changedAt[event.SnapshotKey(v.Drop.Stream, v.Drop.Name)] = executeAt
 	}
+}
+
+// empty tells whether there is nothing to write.
+func (e *effects) empty() bool {
+	return len(e.applied) == 0 && len(e.records) == 0 && e.scalars == nil && e.segment == nil
+}
+
+// merge adds later effects, of appends alone.
+func (e *effects) merge(later *effects) {
+	e.events = append(e.events, later.events...)
+	e.requests = append(e.requests, later.requests...)
+	e.executeAts = append(e.executeAts, later.executeAts...)
+	e.applied = append(e.applied, later.applied...)
+	maps.Copy(e.heads, later.heads)
+	maps.Copy(e.outcomes, later.outcomes)
 }
 
 // moment returns when, in the agreed order, a transaction executes.
@@ -100,13 +132,13 @@ func moment(id accord.TxnID, executeAt accord.Timestamp) event.Moment {
 	return event.Moment{TxnID: id.String(), ExecuteAt: executeAt.String(), Time: time.UnixMicro(int64(executeAt.HLC)).UTC()}
 }
 
-// Apply evaluates and writes a batch of committed transactions in slice order, in one transaction, and returns
-// their outcomes. A transaction that is marked applied is not evaluated again; its outcome is read back. An
-// error means that nothing was written.
+// Apply evaluates a batch of committed transactions in slice order, and returns their outcomes. What they come to is
+// in the database when whoever reads it through the Store looks, and goes there many batches at a time. A transaction
+// that is marked applied is not evaluated again; its outcome is read back. Nor is one whose effects came with another
+// node's log (MergeLog); its outcome is zero if nothing tells it. After an error nothing of the batch is written.
 //
-// The commit is not synced. The journal holds the decisions, and the database's write-ahead log keeps the order
-// of commits, so that a power cut takes at most a tail of them, which is executed again. Batches without a
-// common key may be applied concurrently.
+// Nothing of it is synced. The journal holds the decisions, the database is written in the order of evaluation, and what
+// a crash takes is executed again: by the node, or, below the recorded watermark, when the store is opened.
 func (s *Store) Apply(ctx context.Context, batch []accord.Execution) ([]event.Outcome, error) {
 	if err := s.usable(); err != nil {
 		return nil, err
@@ -121,21 +153,68 @@ func (s *Store) Apply(ctx context.Context, batch []accord.Execution) ([]event.Ou
 		want.want(commands[i])
 		want.txnIDs = append(want.txnIDs, batch[i].Record.ID.String())
 	}
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if s.isPlain(batch, commands) {
+		return s.applyBehind(ctx, batch, commands, want)
+	}
+	return s.applyNow(ctx, batch, commands, want)
+}
+
+// isPlain tells whether a batch holds nothing but appends that cannot have been applied before, and look at nothing
+// that is not known by name.
+func (s *Store) isPlain(batch []accord.Execution, commands []event.Command) bool {
+	caughtUp := *s.caughtUp.Load()
+	for i := range batch {
+		rec := &batch[i].Record
+		if commands[i].Append == nil || commands[i].Append.Absent != nil || !rec.ID.After(s.opened) || rec.ExecuteAt.String() <= caughtUp {
+			return false
+		}
+	}
+	return true
+}
+
+// applyBehind evaluates a plain batch on what is known, and leaves it to be written.
+func (s *Store) applyBehind(ctx context.Context, batch []accord.Execution, commands []event.Command, want *wanted) ([]event.Outcome, error) {
+	if s.known.full() {
+		if err := s.behind.settle(ctx); err != nil {
+			return nil, err
+		}
+		s.known.age()
+	}
+	l := newLoaded()
+	if err := s.engine.lookUp(ctx, s.known.need(want, &l.state), l); err != nil {
+		return nil, fmt.Errorf("sqlstore: look up what %d transactions look at: %w", len(batch), err)
+	}
+	outcomes, todo := decide(batch, commands, want.txnIDs, *s.caughtUp.Load(), l)
+	s.known.note(want, &l.state, todo)
+	s.wrote(todo.events)
+	return outcomes, s.behind.add(ctx, todo, len(batch))
+}
+
+// applyNow evaluates a batch on what the database shows, and writes it.
+func (s *Store) applyNow(ctx context.Context, batch []accord.Execution, commands []event.Command, want *wanted) ([]event.Outcome, error) {
+	if err := s.behind.settle(ctx); err != nil {
+		return nil, err
+	}
 	var outcomes []event.Outcome
 	var todo *effects
-	err := s.engine.transact(ctx, false, want, func(l *loaded) *effects {
-		outcomes, todo = decide(batch, commands, want.txnIDs, l)
+	var l *loaded
+	err := s.engine.transact(ctx, false, want, func(found *loaded) *effects {
+		l = found
+		outcomes, todo = decide(batch, commands, want.txnIDs, *s.caughtUp.Load(), l)
 		return todo
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: apply %d transactions: %w", len(batch), err)
 	}
+	s.known.note(want, &l.state, todo)
 	s.wrote(todo.events)
-	return outcomes, s.readBack(ctx, want.txnIDs, commands, outcomes)
+	return outcomes, s.readBack(ctx, want.txnIDs, l.applied, outcomes)
 }
 
 // decide evaluates a batch. The outcome of what is applied already is left open.
-func decide(batch []accord.Execution, commands []event.Command, txnIDs []string, l *loaded) ([]event.Outcome, *effects) {
+func decide(batch []accord.Execution, commands []event.Command, txnIDs []string, caughtUp string, l *loaded) ([]event.Outcome, *effects) {
 	outcomes := make([]event.Outcome, len(batch))
 	todo := newEffects()
 	for i := range batch {
@@ -144,30 +223,54 @@ func decide(batch []accord.Execution, commands []event.Command, txnIDs []string,
 		}
 		rec := batch[i].Record
 		at := moment(rec.ID, rec.ExecuteAt)
+		rec.Status = accord.StatusApplied
+		todo.applied = append(todo.applied, rec)
+		if at.ExecuteAt <= caughtUp {
+			outcomes[i] = l.caught(commands[i], at)
+			continue
+		}
+		if first, done := l.done(commands[i], txnIDs[i]); done {
+			outcomes[i] = first
+			continue
+		}
 		evaluation := l.state.Evaluate(commands[i], at)
 		outcomes[i] = evaluation.Outcome
 		todo.add(evaluation, at.ExecuteAt)
-		applied := encodeRecord(&rec)
-		applied.status = accord.StatusApplied.String()
-		todo.applied = append(todo.applied, applied)
+		if outcome := encodeOutcome(&evaluation); outcome != "" {
+			todo.outcomes[txnIDs[i]] = outcome
+		}
 	}
 	return outcomes, todo
 }
 
+// done returns the outcome of an append that has been evaluated as this very transaction.
+func (l *loaded) done(command event.Command, txnID string) (event.Outcome, bool) {
+	if command.Append == nil {
+		return event.Outcome{}, false
+	}
+	first, known := l.state.Requests[command.Append.RequestID]
+	return first.Outcome, known && first.TxnID == txnID
+}
+
+// caught returns the outcome of a transaction whose effects came with another node's log. Of what is not an append
+// nothing tells it: the zero Outcome.
+func (l *loaded) caught(command event.Command, at event.Moment) event.Outcome {
+	if command.Append == nil {
+		return event.Outcome{}
+	}
+	if first, known := l.state.Requests[command.Append.RequestID]; !known || first.TxnID == at.TxnID {
+		return first.Outcome
+	}
+	return l.state.Evaluate(command, at).Outcome // a repeat, which changes nothing
+}
+
 // readBack fills in the outcomes of transactions that had been applied before.
-func (s *Store) readBack(ctx context.Context, txnIDs []string, commands []event.Command, outcomes []event.Outcome) error {
+func (s *Store) readBack(ctx context.Context, txnIDs []string, applied map[string]bool, outcomes []event.Outcome) error {
 	for i := range outcomes {
-		if outcomes[i].TxnID != "" {
+		if !applied[txnIDs[i]] {
 			continue
 		}
-		found, err := s.Outcome(ctx, txnIDs[i])
-		if errors.Is(err, event.ErrNotFound) && commands[i].Append == nil {
-			found, err = event.Outcome{Receipt: event.Receipt{TxnID: txnIDs[i]}, Committed: true}, nil
-		}
-		if errors.Is(err, event.ErrNotFound) { // the request id had been used before by another transaction
-			found, err = s.Outcome(ctx, commands[i].Append.RequestID)
-			found.Duplicate = true
-		}
+		found, err := s.outcomeOf(ctx, txnIDs[i])
 		if err != nil {
 			return fmt.Errorf("sqlstore: read back the outcome of %s: %w", txnIDs[i], err)
 		}

@@ -2,20 +2,32 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"time"
 
 	"natsaccord/accord"
 )
 
-// AppendRecords makes records and, if not nil, scalars durable, in one transaction with one sync, and returns
-// when they are. A record replaces an earlier one of its transaction as accord.Record says. Any error is final:
+// AppendRecords makes records and, if not nil, scalars durable, all or none, with one sync, and returns when they
+// are. A record replaces an earlier one of its transaction as accord.Record says. Any error is final:
 // what is durable is unknown, and the store refuses further writes.
 func (s *Store) AppendRecords(ctx context.Context, records []accord.Record, scalars *accord.Scalars) error {
 	if err := s.usable(); err != nil {
 		return err
 	}
-	if err := s.engine.journal(ctx, encodeRecords(records), scalars); err != nil {
+	var err error
+	if s.files == nil {
+		err = s.engine.journal(ctx, encodeRecords(s.unapplied(records)), scalars)
+	} else {
+		var begun bool
+		if begun, err = s.files.append(s.unapplied(records), scalars); begun {
+			s.behind.takeAll()
+		}
+	}
+	if err != nil {
 		s.fail(err)
 		return fmt.Errorf("sqlstore: append %d records: %w", len(records), err)
 	}
@@ -23,17 +35,78 @@ func (s *Store) AppendRecords(ctx context.Context, records []accord.Record, scal
 	return nil
 }
 
-// Load returns the scalars and an iterator over all records, by TxnID.
+// unapplied returns records that mark nothing applied whose effects have yet to be written: that mark goes with them.
+// What came with another node's log is there.
+func (s *Store) unapplied(records []accord.Record) []accord.Record {
+	caughtUp := *s.caughtUp.Load()
+	is := func(r *accord.Record) bool {
+		return r.Status == accord.StatusApplied && r.ID.Kind == accord.KindWrite && r.ExecuteAt.String() > caughtUp
+	}
+	if !slices.ContainsFunc(records, func(r accord.Record) bool { return is(&r) }) {
+		return records
+	}
+	records = slices.Clone(records)
+	for i := range records {
+		if is(&records[i]) {
+			records[i].Status = accord.StatusStable
+		}
+	}
+	return records
+}
+
+// selectRecords leaves out what is over for good: decided, begun before the last exclusive fence, and if it was
+// to execute, applied below the watermark.
+const selectRecords = `SELECT ` + recordColumns + ` FROM accord_txn WHERE NOT (status IN ('applied', 'invalidated')
+AND txn_id < $1 AND coalesce(execute_at, '') <= $2) ORDER BY txn_id`
+
+// Load returns the scalars and an iterator over the records, by TxnID: those left out are over for good.
 func (s *Store) Load(ctx context.Context) (accord.Scalars, iter.Seq2[accord.Record, error], error) {
-	scalars, err := s.loadScalars(ctx)
+	if err := s.behind.settleAll(ctx); err != nil {
+		return accord.Scalars{}, nil, err
+	}
+	scalars, err := loadScalars(ctx, query{s.engine.query})
 	if err != nil {
 		return accord.Scalars{}, nil, fmt.Errorf("sqlstore: load the scalars: %w", err)
 	}
-	return scalars, s.engine.records(ctx), nil
+	return scalars, s.engine.records(ctx, scalars), nil
 }
 
-func (s *Store) loadScalars(ctx context.Context) (scalars accord.Scalars, err error) {
-	found, err := s.engine.query(ctx, `SELECT hlc_limit, epoch, conflict_floor, reject_floor, frontier, redundant_before FROM node`)
+// pruneBatch is how many rows are deleted at a time, so that nobody waits long for the rest.
+const pruneBatch = 2000
+
+// Prune deletes from accord_txn what is over for good and has not changed since a time, and returns how many rows
+// those were. They were kept for people to look at.
+func (s *Store) Prune(ctx context.Context, before time.Time) (pruned int64, err error) {
+	if err := s.usable(); err != nil {
+		return 0, err
+	}
+	scalars, err := loadScalars(ctx, query{s.engine.query})
+	if err != nil {
+		return 0, fmt.Errorf("sqlstore: load the scalars: %w", err)
+	}
+	// What the watermark covers must have been written before its row goes, and what a file holds must not come back, when
+	// it is read again, without the mark that it was applied.
+	if err := errors.Join(s.behind.settle(ctx), s.checkpoint(ctx)); err != nil {
+		return 0, err
+	}
+	for {
+		n, err := s.engine.prune(ctx, scalars, before)
+		pruned += n
+		if err != nil {
+			return pruned, fmt.Errorf("sqlstore: prune accord_txn: %w", err)
+		}
+		if n < pruneBatch {
+			return pruned, nil
+		}
+	}
+}
+
+// deleteRecords deletes a batch. What is undecided and began before the last exclusive fence is over too.
+const deleteRecords = `DELETE FROM accord_txn WHERE txn_id IN (SELECT txn_id FROM accord_txn
+WHERE txn_id < $1 AND (status NOT IN ('stable', 'applied') OR execute_at <= $2) AND updated_at < $3 ORDER BY txn_id LIMIT $4)`
+
+func loadScalars(ctx context.Context, q query) (scalars accord.Scalars, err error) {
+	found, err := q.run(ctx, `SELECT hlc_limit, epoch, conflict_floor, reject_floor, frontier, redundant_before FROM node`)
 	if err != nil {
 		return scalars, err
 	}
@@ -61,3 +134,6 @@ const updateScalars = `UPDATE node SET hlc_limit = $1, epoch = $2, conflict_floo
 func scalarArgs(s *accord.Scalars) []any {
 	return []any{int64(s.HLCLimit), int64(s.Epoch), text(s.ConflictFloor), text(s.RejectFloor), text(s.Watermark), text(s.RedundantBefore)}
 }
+
+// updateSegment is the statement that notes the first file of the journal that is needed.
+const updateSegment = `UPDATE node SET journal_from = $1`

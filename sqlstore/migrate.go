@@ -78,7 +78,7 @@ func Migrate(ctx context.Context, cfg Config, up bool) (_ []Migration, err error
 // openBare opens and locks a database without touching its tables.
 func openBare(ctx context.Context, cfg Config) (dialect string, db *sql.DB, done func() error, err error) {
 	if path, isSQLite := strings.CutPrefix(cfg.URL, "sqlite:"); isSQLite {
-		s := &sqlite{statements: make(map[string]*sql.Stmt)}
+		s := &sqlite{work: &work{}, statements: make(map[string]*sql.Stmt)}
 		if err := s.acquire(path); err != nil {
 			return "", nil, nil, err
 		}
@@ -87,7 +87,7 @@ func openBare(ctx context.Context, cfg Config) (dialect string, db *sql.DB, done
 		}
 		return "sqlite", s.db, s.close, nil
 	}
-	p, err := connectPostgres(ctx, cfg, func(error) {})
+	p, err := connectPostgres(ctx, cfg, &work{}, func(error) {})
 	if err != nil {
 		return "", nil, nil, err
 	}

@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/oklog/ulid/v2"
 
@@ -14,6 +16,7 @@ import (
 // refusal is why a request did not commit, as the request table keeps it.
 type refusal struct {
 	Conflicts []conflict `json:"conflicts,omitempty"`
+	Existing  []existing `json:"existing,omitempty"`
 	IDTaken   []string   `json:"id_taken,omitempty"`
 }
 
@@ -21,6 +24,14 @@ type conflict struct {
 	Stream event.Stream `json:"stream"`
 	Want   event.Expect `json:"want"`
 	Have   uint64       `json:"have"`
+}
+
+type existing struct {
+	Item     int            `json:"item"`
+	ID       string         `json:"id"`
+	Stream   event.Stream   `json:"stream"`
+	Version  uint64         `json:"version"`
+	Position event.Position `json:"position"`
 }
 
 // encodeRefusal returns nil for a request that committed.
@@ -31,6 +42,9 @@ func encodeRefusal(o *event.Outcome) *string {
 	r := refusal{IDTaken: o.IDTaken}
 	for _, c := range o.Conflicts {
 		r.Conflicts = append(r.Conflicts, conflict(c))
+	}
+	for _, e := range o.Existing {
+		r.Existing = append(r.Existing, existing{e.Item, e.ID.String(), e.Stream, e.Version, e.Position})
 	}
 	encoded, err := json.Marshal(r)
 	if err != nil {
@@ -48,6 +62,13 @@ func decodeRefusal(text string, o *event.Outcome) error {
 	o.IDTaken = r.IDTaken
 	for _, c := range r.Conflicts {
 		o.Conflicts = append(o.Conflicts, event.Conflict(c))
+	}
+	for _, e := range r.Existing {
+		id, err := ulid.ParseStrict(e.ID)
+		if err != nil {
+			return err
+		}
+		o.Existing = append(o.Existing, event.Existing{Item: e.Item, Ref: event.Ref{ID: id, Stream: e.Stream, Version: e.Version, Position: e.Position}})
 	}
 	return nil
 }
@@ -93,6 +114,13 @@ func collectRequests(found rows) (map[string]event.Request, error) {
 	return requests, found.Err()
 }
 
+// collectRequests adds requests to those known.
+func (l *loaded) collectRequests(found rows) error {
+	requests, err := collectRequests(found)
+	maps.Copy(l.state.Requests, requests)
+	return err
+}
+
 // addRef adds an event to a receipt.
 func addRef(r *event.Receipt, ref event.Ref) {
 	r.Events = append(r.Events, ref)
@@ -106,26 +134,105 @@ func addRef(r *event.Receipt, ref event.Ref) {
 	r.Streams = append(r.Streams, event.StreamVersion{Stream: ref.Stream, Version: ref.Version})
 }
 
-// Outcome returns what became of a request, by its id or else by the text of its TxnID; event.ErrNotFound if
-// neither is known here.
+// applied is what became of a transaction whose outcome does not stand in the request table, as accord_txn keeps
+// it. One that was plainly done has none of it.
+type applied struct {
+	Fenced  bool   `json:"fenced,omitempty"`
+	Repeats string `json:"repeats,omitempty"` // the request id, which had been used before for the same content
+	Reused  string `json:"reused,omitempty"`  // the request id, which had been used before for other content
+}
+
+// encodeOutcome returns nothing if the outcome stands in the request table or was plainly done.
+func encodeOutcome(v *event.Evaluation) string {
+	o := &v.Outcome
+	a := applied{Fenced: o.Fenced}
+	switch {
+	case o.Reused:
+		a.Reused = o.RequestID
+	case o.Duplicate:
+		a.Repeats = o.RequestID
+	case !o.Fenced:
+		return ""
+	}
+	encoded, err := json.Marshal(a)
+	if err != nil {
+		panic("sqlstore: encode an outcome: " + err.Error()) // names always encode
+	}
+	return string(encoded)
+}
+
+// Outcome returns what became of a request, by its request id, or of any transaction, by the text of its TxnID;
+// event.ErrNotFound if neither is known here. What had no request id is known by its TxnID for as long as it
+// stands in accord_txn.
 func (s *Store) Outcome(ctx context.Context, id string) (event.Outcome, error) {
-	columns := []string{"request_id"}
-	if _, err := accord.ParseTimestamp(id); err == nil {
-		columns = append(columns, "txn_id")
+	if err := s.behind.settle(ctx); err != nil {
+		return event.Outcome{}, err
 	}
-	for _, column := range columns {
-		found, err := s.engine.query(ctx, `SELECT `+requestColumns+requestJoin+`WHERE r.`+column+` = $1 ORDER BY r.request_id, e.position`, id)
-		if err != nil {
-			return event.Outcome{}, fmt.Errorf("sqlstore: find request %q: %w", id, err)
-		}
-		requests, err := collectRequests(found)
-		found.Close()
-		if err != nil {
-			return event.Outcome{}, fmt.Errorf("sqlstore: read request %q: %w", id, err)
-		}
-		for _, request := range requests {
-			return request.Outcome, nil
-		}
+	request, err := s.request(ctx, "request_id", id)
+	if _, malformed := accord.ParseTimestamp(id); malformed == nil && errors.Is(err, event.ErrNotFound) {
+		return s.outcomeOf(ctx, id)
 	}
-	return event.Outcome{}, event.ErrNotFound
+	return request.Outcome, err
+}
+
+// outcomeOf returns what became of a transaction.
+func (s *Store) outcomeOf(ctx context.Context, txnID string) (event.Outcome, error) {
+	request, err := s.request(ctx, "txn_id", txnID)
+	if !errors.Is(err, event.ErrNotFound) {
+		return request.Outcome, err
+	}
+	found, err := s.engine.query(ctx, `SELECT CAST(outcome AS text) FROM accord_txn WHERE txn_id = $1 AND status = 'applied' AND events_data IS NOT NULL`, txnID)
+	if err != nil {
+		return event.Outcome{}, fmt.Errorf("sqlstore: find transaction %s: %w", txnID, err)
+	}
+	defer found.Close()
+	if !found.Next() {
+		if err := found.Err(); err != nil {
+			return event.Outcome{}, fmt.Errorf("sqlstore: find transaction %s: %w", txnID, err)
+		}
+		return event.Outcome{}, event.ErrNotFound
+	}
+	var a applied
+	var text *string
+	if err := found.Scan(&text); err != nil {
+		return event.Outcome{}, fmt.Errorf("sqlstore: read the outcome of %s: %w", txnID, err)
+	}
+	if err := decodeJSON(text, &a); err != nil {
+		return event.Outcome{}, fmt.Errorf("sqlstore: decode the outcome of %s: %w", txnID, err)
+	}
+	found.Close()
+	return s.complete(ctx, a, txnID)
+}
+
+// complete turns what is kept of an outcome back into all of it.
+func (s *Store) complete(ctx context.Context, a applied, txnID string) (event.Outcome, error) {
+	switch {
+	case a.Fenced:
+		return event.Outcome{Receipt: event.Receipt{TxnID: txnID}, Fenced: true}, nil
+	case a.Reused != "":
+		first, err := s.request(ctx, "request_id", a.Reused)
+		return event.Outcome{Receipt: event.Receipt{RequestID: a.Reused, TxnID: first.TxnID}, Reused: true}, err
+	case a.Repeats != "":
+		first, err := s.request(ctx, "request_id", a.Repeats)
+		first.Outcome.Duplicate = true
+		return first.Outcome, err
+	}
+	return event.Outcome{Receipt: event.Receipt{TxnID: txnID}, Committed: true}, nil
+}
+
+// request returns what is remembered of the request that a column names; event.ErrNotFound if there is none.
+func (s *Store) request(ctx context.Context, column, id string) (event.Request, error) {
+	found, err := s.engine.query(ctx, `SELECT `+requestColumns+requestJoin+`WHERE r.`+column+` = $1 ORDER BY r.request_id, e.position`, id)
+	if err != nil {
+		return event.Request{}, fmt.Errorf("sqlstore: find request %q: %w", id, err)
+	}
+	defer found.Close()
+	requests, err := collectRequests(found)
+	if err != nil {
+		return event.Request{}, fmt.Errorf("sqlstore: read request %q: %w", id, err)
+	}
+	for _, request := range requests {
+		return request, nil
+	}
+	return event.Request{}, event.ErrNotFound
 }

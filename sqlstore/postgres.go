@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,6 +20,7 @@ import (
 
 // postgres is one Postgres database or schema.
 type postgres struct {
+	work *work
 	pool *pgxpool.Pool
 	lock *pgx.Conn // holds the advisory lock for as long as it lives
 
@@ -29,8 +31,8 @@ type postgres struct {
 // maxConns is enough for the workers, the journal and readers; more only makes a server slower.
 const maxConns = 12
 
-func openPostgres(ctx context.Context, cfg Config, fail func(error)) (engine, error) {
-	p, err := connectPostgres(ctx, cfg, fail)
+func openPostgres(ctx context.Context, cfg Config, work *work, fail func(error)) (engine, error) {
+	p, err := connectPostgres(ctx, cfg, work, fail)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +44,7 @@ func openPostgres(ctx context.Context, cfg Config, fail func(error)) (engine, er
 }
 
 // connectPostgres connects, and locks the database.
-func connectPostgres(ctx context.Context, cfg Config, fail func(error)) (_ *postgres, err error) {
+func connectPostgres(ctx context.Context, cfg Config, work *work, fail func(error)) (_ *postgres, err error) {
 	poolConfig, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: parse the Postgres URL: %w", err)
@@ -51,7 +53,7 @@ func connectPostgres(ctx context.Context, cfg Config, fail func(error)) (_ *post
 		return nil, fmt.Errorf("%w: the connection to %s may be unencrypted; use sslmode=require or stricter, or allow it explicitly", ErrUnsafe, poolConfig.ConnConfig.Host)
 	}
 	poolConfig.MaxConns = max(poolConfig.MaxConns, maxConns)
-	p := &postgres{unwatch: func() {}}
+	p := &postgres{work: work, unwatch: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -130,17 +132,39 @@ func (p *postgres) checkServer(ctx context.Context, allowUnsafe bool) error {
 func (p *postgres) kind() string { return "postgres" }
 
 func (p *postgres) query(ctx context.Context, sql string, args ...any) (rows, error) {
+	p.work.did(1)
 	return p.pool.Query(ctx, sql, args...)
 }
 
+func (p *postgres) snapshot(ctx context.Context, read func(query) error) error {
+	tx, err := p.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return err
+	}
+	err = read(query{func(ctx context.Context, sql string, args ...any) (rows, error) { return tx.Query(ctx, sql, args...) }})
+	return errors.Join(err, tx.Rollback(context.WithoutCancel(ctx)))
+}
+
+func (p *postgres) prune(ctx context.Context, scalars accord.Scalars, before time.Time) (pruned int64, err error) {
+	err = p.onConn(ctx, func(conn *pgx.Conn) error {
+		return retry(func() error {
+			done, err := conn.Exec(ctx, deleteRecords, scalars.RedundantBefore.String(), scalars.Watermark.String(), before, pruneBatch)
+			pruned = done.RowsAffected()
+			return err
+		})
+	})
+	return pruned, err
+}
+
 func (p *postgres) exec(ctx context.Context, sql string, args ...any) error {
+	p.work.did(1)
 	_, err := p.pool.Exec(ctx, sql, args...)
 	return err
 }
 
-func (p *postgres) records(ctx context.Context) iter.Seq2[accord.Record, error] {
+func (p *postgres) records(ctx context.Context, scalars accord.Scalars) iter.Seq2[accord.Record, error] {
 	return func(yield func(accord.Record, error) bool) {
-		found, err := p.query(ctx, `SELECT `+recordColumns+` FROM accord_txn ORDER BY txn_id`)
+		found, err := p.query(ctx, selectRecords, scalars.RedundantBefore.String(), scalars.Watermark.String())
 		if err != nil {
 			yield(accord.Record{}, err)
 			return

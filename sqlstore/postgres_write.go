@@ -51,10 +51,9 @@ func recordArrays(written []row) []any {
 }
 
 // send runs a batch in one round trip, as one transaction unless it begins and ends its own.
-func send(ctx context.Context, to interface {
-	SendBatch(context.Context, *pgx.Batch) pgx.BatchResults
-}, b *pgx.Batch) error {
-	return to.SendBatch(ctx, b).Close()
+func (p *postgres) send(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) error {
+	p.work.did(b.Len())
+	return conn.SendBatch(ctx, b).Close()
 }
 
 func (p *postgres) journal(ctx context.Context, written []row, scalars *accord.Scalars) error {
@@ -67,7 +66,7 @@ func (p *postgres) journal(ctx context.Context, written []row, scalars *accord.S
 	}
 	b.Queue(`COMMIT`)
 	return retry(func() error {
-		return p.onConn(ctx, func(conn *pgx.Conn) error { return send(ctx, conn, b) })
+		return p.onConn(ctx, func(conn *pgx.Conn) error { return p.send(ctx, conn, b) })
 	})
 }
 
@@ -103,7 +102,7 @@ func (p *postgres) transact(ctx context.Context, synced bool, want *wanted, deci
 	})
 }
 
-// attempt takes two round trips: one loads, one writes and commits.
+// attempt takes two round trips, one that loads and one that writes and commits; without anything to load, one.
 func (p *postgres) attempt(ctx context.Context, conn *pgx.Conn, synced bool, want *wanted, decide func(*loaded) *effects) error {
 	l := newLoaded()
 	b := &pgx.Batch{}
@@ -113,20 +112,31 @@ func (p *postgres) attempt(ctx context.Context, conn *pgx.Conn, synced bool, wan
 	} else {
 		b.Queue(`SET LOCAL synchronous_commit = on`)
 	}
-	queueLoads(b, want, l)
-	if err := send(ctx, conn, b); err != nil {
-		return fmt.Errorf("load: %w", err)
+	if queueLoads(b, want, l) {
+		if err := p.send(ctx, conn, b); err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+		b = &pgx.Batch{}
 	}
-	b = &pgx.Batch{}
 	queueEffects(b, decide(l))
 	b.Queue(`COMMIT`)
-	if err := send(ctx, conn, b); err != nil {
+	if err := p.send(ctx, conn, b); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil
 }
 
-func queueLoads(b *pgx.Batch, want *wanted, l *loaded) {
+func (p *postgres) lookUp(ctx context.Context, want *wanted, l *loaded) error {
+	b := &pgx.Batch{}
+	if !queueLoads(b, want, l) {
+		return nil
+	}
+	return p.onConn(ctx, func(conn *pgx.Conn) error { return p.send(ctx, conn, b) })
+}
+
+// queueLoads adds the statements that load what is wanted, and tells whether there are any.
+func queueLoads(b *pgx.Batch, want *wanted, l *loaded) bool {
+	before := b.Len()
 	for _, part := range []struct {
 		query string
 		names []string
@@ -136,19 +146,21 @@ func queueLoads(b *pgx.Batch, want *wanted, l *loaded) {
 		{`SELECT stream, version, position FROM stream WHERE stream = ANY ($1)`, want.streams, l.scanHead},
 		{`SELECT id FROM event WHERE id = ANY ($1)`, want.eventIDs, l.scanTaken},
 		{`SELECT ` + subscriberColumns + ` FROM subscriber WHERE key = ANY ($1)`, want.subscribers, l.scanSubscriber},
-		{`SELECT stream, name, version FROM snapshot WHERE stream = ANY ($1)`, want.snapshotStreams(), l.scanSnapshot},
+		{`SELECT stream, name, version FROM snapshot WHERE stream = ANY ($1) AND NOT dropped`, want.snapshotStreams(), l.scanSnapshot},
 	} {
 		if len(part.names) > 0 {
 			b.Queue(part.query, part.names).Query(func(found pgx.Rows) error { return scanAll(found, part.scan) })
 		}
 	}
+	for _, w := range want.watches {
+		text, args := selectWatch(&w)
+		b.Queue(text, args...).Query(func(found pgx.Rows) error { return l.scanWatch(w, found) })
+	}
 	if len(want.requests) > 0 {
 		b.Queue(`SELECT `+requestColumns+requestJoin+`WHERE r.request_id = ANY ($1) ORDER BY r.request_id, e.position`, want.requests).
-			Query(func(found pgx.Rows) (err error) {
-				l.state.Requests, err = collectRequests(found)
-				return err
-			})
+			Query(func(found pgx.Rows) error { return l.collectRequests(found) })
 	}
+	return b.Len() > before
 }
 
 // queueEffects adds the statements that write effects: one for each table, from arrays.
@@ -156,18 +168,28 @@ func queueEffects(b *pgx.Batch, e *effects) {
 	queueEvents(b, e)
 	queueHeads(b, e)
 	queueRequests(b, e)
-	queueRecords(b, e.applied)
+	queueRecords(b, encodeRecords(e.records))
+	queueRecords(b, encodeRecords(e.applied))
+	if e.scalars != nil {
+		b.Queue(updateScalars, scalarArgs(e.scalars)...)
+	}
+	if e.segment != nil {
+		b.Queue(updateSegment, int64(*e.segment))
+	}
+	for id, outcome := range e.outcomes {
+		b.Queue(`UPDATE accord_txn SET outcome = $2::text::json WHERE txn_id = $1`, id, outcome)
+	}
 	for _, sub := range e.subscribers {
-		b.Queue(`INSERT INTO subscriber (`+subscriberColumns+`) VALUES ($1, $2, $3, $4)
-ON CONFLICT (key) DO UPDATE SET worker = excluded.worker, cursor = excluded.cursor, lag = excluded.lag`, sub.Key, sub.Worker.String(), string(sub.Cursor), int64(sub.Lag))
+		b.Queue(upsertSubscriber, subscriberArgs(sub, sub.Seen, e.changedAt["u"+sub.Key])...)
 	}
 	for name, snapshot := range e.snapshots {
-		if snapshot == nil {
-			b.Queue(`DELETE FROM snapshot WHERE stream = $1 AND name = $2`, string(name.Stream), name.Name)
-			continue
-		}
-		b.Queue(`INSERT INTO snapshot (stream, name, version, data) VALUES ($1, $2, $3, $4)
-ON CONFLICT (stream, name) DO UPDATE SET version = excluded.version, data = excluded.data`, string(name.Stream), name.Name, int64(snapshot.Version), append([]byte{}, snapshot.Data...))
+		b.Queue(upsertSnapshot, snapshotArgs(name, snapshot, e.changedAt)...)
+	}
+	if e.caughtUp != nil {
+		b.Queue(updateCaughtUp, *e.caughtUp)
+	}
+	if e.logCursor != nil {
+		b.Queue(updateLogCursor, *e.logCursor)
 	}
 }
 
@@ -191,6 +213,18 @@ SELECT position, txn_id, stream, version, id, category, type, data::json, data_b
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
 AS t (position, txn_id, stream, version, id, category, type, data, data_bytes, metadata, routing_key, tags, recorded_at)`,
 		position, txnID, stream, version, id, category, typ, data, bytes, metadata, routingKey, tags, recorded)
+	queueTags(b, tagRows(e.events))
+}
+
+func queueTags(b *pgx.Batch, rows []tagRow) {
+	if len(rows) == 0 {
+		return
+	}
+	tag, position := make([]string, len(rows)), make([]string, len(rows))
+	for i, r := range rows {
+		tag[i], position[i] = r.tag, r.position
+	}
+	b.Queue(`INSERT INTO event_tag (tag, position) SELECT * FROM unnest($1::text[], $2::text[])`, tag, position)
 }
 
 func queueHeads(b *pgx.Batch, e *effects) {
@@ -203,7 +237,7 @@ func queueHeads(b *pgx.Batch, e *effects) {
 		stream, version, position = append(stream, string(name)), append(version, int64(head.Version)), append(position, string(head.Position))
 	}
 	b.Queue(`INSERT INTO stream (stream, version, position) SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) AS t (s, v, p) ORDER BY s
-ON CONFLICT (stream) DO UPDATE SET version = excluded.version, position = excluded.position`, stream, version, position)
+ON CONFLICT (stream) DO UPDATE SET version = excluded.version, position = excluded.position WHERE excluded.version > stream.version`, stream, version, position)
 }
 
 func queueRequests(b *pgx.Batch, e *effects) {

@@ -46,6 +46,9 @@ func (q *selection) build(args event.ReadArgs) {
 	if len(args.Types) > 0 {
 		q.whereIn("type", args.Types)
 	}
+	for _, tag := range args.Tags {
+		q.where("position IN (SELECT position FROM event_tag WHERE tag = ?)", tag)
+	}
 	if args.After != "" {
 		q.where("position > ?", string(args.After))
 	}
@@ -57,6 +60,14 @@ func (q *selection) build(args event.ReadArgs) {
 	} else if args.FromVersion > 0 {
 		q.where("version >= ?", int64(args.FromVersion))
 	}
+}
+
+// text is the clause, empty if everything is selected.
+func (q *selection) text() string {
+	if len(q.clauses) == 0 {
+		return ""
+	}
+	return ` WHERE ` + strings.Join(q.clauses, ` AND `)
 }
 
 func (q *selection) whereIn(column string, values []string) {
@@ -74,6 +85,9 @@ func (s *Store) Read(ctx context.Context, args event.ReadArgs) (event.Page, erro
 	if args.FromVersion > 0 && args.Stream == "" {
 		return event.Page{}, &event.InvalidError{Field: "from_version", Reason: "needs a stream"}
 	}
+	if err := s.behind.settle(ctx); err != nil {
+		return event.Page{}, err
+	}
 	limit := args.Limit
 	if limit <= 0 {
 		limit = defaultLimit
@@ -81,10 +95,7 @@ func (s *Store) Read(ctx context.Context, args event.ReadArgs) (event.Page, erro
 	limit = min(limit, maxLimit)
 	var q selection
 	q.build(args)
-	sql := `SELECT ` + eventColumns + ` FROM event`
-	if len(q.clauses) > 0 {
-		sql += ` WHERE ` + strings.Join(q.clauses, ` AND `)
-	}
+	sql := `SELECT ` + eventColumns + ` FROM event` + q.text()
 	// A stream's versions and positions run alike: either orders it, by the index at hand.
 	order := "position"
 	if args.Stream != "" {
@@ -94,6 +105,9 @@ func (s *Store) Read(ctx context.Context, args event.ReadArgs) (event.Page, erro
 		order += " DESC"
 	}
 	page := event.Page{}
+	if len(s.cfg.Nodes) == 0 {
+		page.Frontier = *s.last.Load() // without consensus nothing is ever inserted before the end
+	}
 	err := s.readEvents(ctx, fmt.Sprintf("%s ORDER BY %s LIMIT %d", sql, order, limit+1), q.args, limit, args.MaxBytes, &page)
 	if err != nil {
 		return event.Page{}, fmt.Errorf("sqlstore: read events: %w", err)
@@ -217,6 +231,9 @@ func encodeJSON[T any](v T, size int) *string {
 
 // Head returns how far a stream has come; the zero Head if it has no events.
 func (s *Store) Head(ctx context.Context, stream event.Stream) (head event.Head, err error) {
+	if err := s.behind.settle(ctx); err != nil {
+		return head, err
+	}
 	found, err := s.engine.query(ctx, `SELECT version, position FROM stream WHERE stream = $1`, string(stream))
 	if err != nil {
 		return head, fmt.Errorf("sqlstore: head of %s: %w", stream, err)

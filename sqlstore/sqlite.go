@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 	_ "modernc.org/sqlite" // the driver named "sqlite"
@@ -22,6 +23,7 @@ import (
 // sqlite is one SQLite file: one connection that writes, and several that read. A mutex rather than the
 // database's own lock keeps writers in line, so that none ever finds it busy.
 type sqlite struct {
+	work    *work
 	lock    *flock.Flock
 	temp    string // directory to remove on close, for ":memory:"
 	readers *sql.DB
@@ -30,12 +32,16 @@ type sqlite struct {
 	writing    sync.Mutex
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
+	insertions map[insertionSize]string
 	synced     bool // what PRAGMA synchronous is set to
 	memory     bool // never sync
+
+	reading          sync.Mutex
+	readerStatements map[string]*sql.Stmt
 }
 
-func openSQLite(ctx context.Context, cfg Config, path string) (_ engine, err error) {
-	s := &sqlite{statements: make(map[string]*sql.Stmt)}
+func openSQLite(ctx context.Context, cfg Config, work *work, path string) (_ engine, err error) {
+	s := &sqlite{work: work, statements: make(map[string]*sql.Stmt), insertions: make(map[insertionSize]string), readerStatements: make(map[string]*sql.Stmt)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -114,14 +120,30 @@ func (s *sqlite) sync(ctx context.Context, synced bool) error {
 
 func (s *sqlite) kind() string { return "sqlite" }
 
-// prepare returns a statement of the writing connection, compiled once.
+// prepare returns a statement of the writing connection, compiled once, to be run once.
 func (s *sqlite) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.work.statements.Add(1)
 	if stmt := s.statements[query]; stmt != nil {
 		return stmt, nil
 	}
 	stmt, err := s.conn.PrepareContext(ctx, query)
 	if err == nil {
 		s.statements[query] = stmt
+	}
+	return stmt, err
+}
+
+// prepareReader returns a statement of the reading connections, compiled once for each.
+func (s *sqlite) prepareReader(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.work.statements.Add(1)
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if stmt := s.readerStatements[query]; stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := s.readers.PrepareContext(ctx, query)
+	if err == nil {
+		s.readerStatements[query] = stmt
 	}
 	return stmt, err
 }
@@ -166,6 +188,7 @@ type sqlRows struct{ *sql.Rows }
 func (r sqlRows) Close() { _ = r.Rows.Close() }
 
 func (s *sqlite) query(ctx context.Context, query string, args ...any) (rows, error) {
+	s.work.statements.Add(1)
 	found, err := s.readers.QueryContext(ctx, numbered(query), args...)
 	if err != nil {
 		return nil, err
@@ -173,16 +196,50 @@ func (s *sqlite) query(ctx context.Context, query string, args ...any) (rows, er
 	return sqlRows{found}, nil
 }
 
+func (s *sqlite) snapshot(ctx context.Context, read func(query) error) error {
+	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	err = read(query{func(ctx context.Context, query string, args ...any) (rows, error) {
+		found, err := tx.QueryContext(ctx, numbered(query), args...)
+		if err != nil {
+			return nil, err
+		}
+		return sqlRows{found}, nil
+	}})
+	return errors.Join(err, tx.Rollback())
+}
+
 // numbered turns $1 into SQLite's ?1.
 func numbered(query string) string { return strings.ReplaceAll(query, "$", "?") }
+
+func (s *sqlite) prune(ctx context.Context, scalars accord.Scalars, before time.Time) (pruned int64, err error) {
+	err = s.transaction(ctx, false, func(ctx context.Context) error {
+		stmt, err := s.prepare(ctx, numbered(deleteRecords))
+		if err != nil {
+			return err
+		}
+		result, err := stmt.ExecContext(ctx, scalars.RedundantBefore.String(), scalars.Watermark.String(), before.UTC().Format(updatedLayout), pruneBatch)
+		if err != nil {
+			return err
+		}
+		pruned, err = result.RowsAffected()
+		return err
+	})
+	return pruned, err
+}
+
+// updatedLayout is how accord_txn.updated_at holds times, in milliseconds.
+const updatedLayout = "2006-01-02T15:04:05.000Z"
 
 func (s *sqlite) exec(ctx context.Context, query string, args ...any) error {
 	return s.transaction(ctx, true, func(ctx context.Context) error { return s.run(ctx, numbered(query), args...) })
 }
 
-func (s *sqlite) records(ctx context.Context) iter.Seq2[accord.Record, error] {
+func (s *sqlite) records(ctx context.Context, scalars accord.Scalars) iter.Seq2[accord.Record, error] {
 	return func(yield func(accord.Record, error) bool) {
-		found, err := s.query(ctx, `SELECT `+recordColumns+` FROM accord_txn ORDER BY txn_id`)
+		found, err := s.query(ctx, selectRecords, scalars.RedundantBefore.String(), scalars.Watermark.String())
 		if err != nil {
 			yield(accord.Record{}, err)
 			return
@@ -207,8 +264,10 @@ func yieldRecords(found rows, yield func(accord.Record, error) bool) {
 
 func (s *sqlite) close() error {
 	var errs []error
-	for _, stmt := range s.statements {
-		errs = append(errs, stmt.Close())
+	for _, statements := range []map[string]*sql.Stmt{s.statements, s.readerStatements} {
+		for _, stmt := range statements {
+			errs = append(errs, stmt.Close())
+		}
 	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())

@@ -2,7 +2,12 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -10,24 +15,19 @@ import (
 	"natsaccord/event"
 )
 
-const sqliteInsertRecord = `INSERT INTO accord_txn (` + recordColumns + `) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-ON CONFLICT (txn_id) DO UPDATE SET keys = coalesce(excluded.keys, keys), events_data = coalesce(excluded.events_data, events_data), ` + recordUpdate
+// recordUpdate takes over a newer record but for its body. What is applied stays as it was executed: its record may be
+// older than that, since nobody who executes waits for the journal.
+const recordUpdate = `status = excluded.status, execute_at = excluded.execute_at, promised = excluded.promised, accepted_ballot = excluded.accepted_ballot, vote = excluded.vote,
+vote_fast = excluded.vote_fast, vote_rejected = excluded.vote_rejected, accepted_deps = excluded.accepted_deps, deps = excluded.deps, updated_at = excluded.updated_at
+WHERE accord_txn.status <> 'applied'`
 
-// recordUpdate takes over a newer record but for its body. What is applied stays applied.
-const recordUpdate = `status = CASE WHEN accord_txn.status = 'applied' THEN 'applied' ELSE excluded.status END,
-execute_at = excluded.execute_at, promised = excluded.promised, accepted_ballot = excluded.accepted_ballot, vote = excluded.vote,
-vote_fast = excluded.vote_fast, vote_rejected = excluded.vote_rejected, accepted_deps = excluded.accepted_deps, deps = excluded.deps, updated_at = excluded.updated_at`
-
-const sqliteUpdateRecord = `UPDATE accord_txn SET status = CASE WHEN status = 'applied' THEN 'applied' ELSE ?2 END,
-execute_at = ?3, promised = ?4, accepted_ballot = ?5, vote = ?6, vote_fast = ?7, vote_rejected = ?8, accepted_deps = ?9, deps = ?10,
-updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE txn_id = ?1`
+const sqliteUpdateRecord = `UPDATE accord_txn SET status = ?2, execute_at = ?3, promised = ?4, accepted_ballot = ?5, vote = ?6, vote_fast = ?7, vote_rejected = ?8, accepted_deps = ?9, deps = ?10,
+updated_at = ?11 WHERE txn_id = ?1 AND status <> 'applied'`
 
 func (s *sqlite) journal(ctx context.Context, written []row, scalars *accord.Scalars) error {
 	return s.transaction(ctx, true, func(ctx context.Context) error {
-		for i := range written {
-			if err := s.writeRecord(ctx, &written[i]); err != nil {
-				return err
-			}
+		if err := s.writeRecords(ctx, written); err != nil {
+			return err
 		}
 		if scalars == nil {
 			return nil
@@ -36,36 +36,55 @@ func (s *sqlite) journal(ctx context.Context, written []row, scalars *accord.Sca
 	})
 }
 
-// writeRecord writes a record, its body only if it has one.
-func (s *sqlite) writeRecord(ctx context.Context, r *row) error {
-	if r.keys == nil {
-		stmt, err := s.prepare(ctx, sqliteUpdateRecord)
-		if err != nil {
-			return err
-		}
-		result, err := stmt.ExecContext(ctx, r.txnID, r.status, r.executeAt, r.promised, r.acceptedBallot, r.vote, r.voteFast, r.voteRejected, r.acceptedDeps, r.deps)
-		if err != nil {
-			return err
-		}
-		if n, err := result.RowsAffected(); n > 0 || err != nil {
+// writeRecords writes records as of now, bodies only of those that have one.
+func (s *sqlite) writeRecords(ctx context.Context, written []row) error {
+	now := time.Now().UTC().Format(updatedLayout)
+	var whole []*row
+	for i := range written {
+		if r := &written[i]; r.keys != nil {
+			whole = append(whole, r)
+		} else if err := s.updateRecord(ctx, r, now); err != nil {
 			return err
 		}
 	}
-	return s.run(ctx, sqliteInsertRecord, r.txnID, r.status, r.keys, r.body, r.executeAt, r.promised, r.acceptedBallot, r.vote, r.voteFast, r.voteRejected, r.acceptedDeps, r.deps)
+	return s.insert(ctx, insertRecord(), len(whole), func(i int, args []any) []any { return recordArgs(args, whole[i], now) })
+}
+
+// updateRecord writes a record without a body.
+func (s *sqlite) updateRecord(ctx context.Context, r *row, now string) error {
+	stmt, err := s.prepare(ctx, sqliteUpdateRecord)
+	if err != nil {
+		return err
+	}
+	result, err := stmt.ExecContext(ctx, r.txnID, r.status, r.executeAt, r.promised, r.acceptedBallot, r.vote, r.voteFast, r.voteRejected, r.acceptedDeps, r.deps, now)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); n > 0 || err != nil {
+		return err
+	}
+	return s.insert(ctx, insertRecord(), 1, func(_ int, args []any) []any { return recordArgs(args, r, now) })
+}
+
+func recordArgs(args []any, r *row, now string) []any {
+	return append(args, r.txnID, r.status, r.keys, r.body, r.executeAt, r.promised, r.acceptedBallot, r.vote, r.voteFast, r.voteRejected, r.acceptedDeps, r.deps, now, now)
 }
 
 func (s *sqlite) transact(ctx context.Context, synced bool, want *wanted, decide func(*loaded) *effects) error {
 	return s.transaction(ctx, synced, func(ctx context.Context) error {
 		l := newLoaded()
-		if err := s.load(ctx, want, l); err != nil {
+		if err := s.load(ctx, s.prepare, want, l); err != nil {
 			return err
 		}
 		return s.store(ctx, decide(l))
 	})
 }
 
+// prepared returns a compiled statement.
+type prepared func(ctx context.Context, query string) (*sql.Stmt, error)
+
 // each runs a query for a list of names, given as JSON, and hands over every row.
-func (s *sqlite) each(ctx context.Context, query string, names []string, scan func(rows) error) error {
+func (p prepared) each(ctx context.Context, query string, names []string, scan func(rows) error) error {
 	if len(names) == 0 {
 		return nil
 	}
@@ -73,7 +92,7 @@ func (s *sqlite) each(ctx context.Context, query string, names []string, scan fu
 	if err != nil {
 		return err
 	}
-	stmt, err := s.prepare(ctx, query)
+	stmt, err := p(ctx, query)
 	if err != nil {
 		return err
 	}
@@ -82,7 +101,7 @@ func (s *sqlite) each(ctx context.Context, query string, names []string, scan fu
 		return err
 	}
 	defer found.Close()
-	return scanAll(sqlRows{found}, scan)
+	return scan(sqlRows{found})
 }
 
 func scanAll(found rows, scan func(rows) error) error {
@@ -94,7 +113,12 @@ func scanAll(found rows, scan func(rows) error) error {
 	return found.Err()
 }
 
-func (s *sqlite) load(ctx context.Context, want *wanted, l *loaded) error {
+// lookUp reads with the readers, which see what was committed last.
+func (s *sqlite) lookUp(ctx context.Context, want *wanted, l *loaded) error {
+	return s.load(ctx, s.prepareReader, want, l)
+}
+
+func (s *sqlite) load(ctx context.Context, p prepared, want *wanted, l *loaded) error {
 	for _, part := range []struct {
 		query string
 		names []string
@@ -104,34 +128,29 @@ func (s *sqlite) load(ctx context.Context, want *wanted, l *loaded) error {
 		{`SELECT stream, version, position FROM stream WHERE stream IN (SELECT value FROM json_each(?1))`, want.streams, l.scanHead},
 		{`SELECT id FROM event WHERE id IN (SELECT value FROM json_each(?1))`, want.eventIDs, l.scanTaken},
 		{`SELECT ` + subscriberColumns + ` FROM subscriber WHERE key IN (SELECT value FROM json_each(?1))`, want.subscribers, l.scanSubscriber},
-		{`SELECT stream, name, version FROM snapshot WHERE stream IN (SELECT value FROM json_each(?1))`, want.snapshotStreams(), l.scanSnapshot},
+		{`SELECT stream, name, version FROM snapshot WHERE stream IN (SELECT value FROM json_each(?1)) AND NOT dropped`, want.snapshotStreams(), l.scanSnapshot},
 	} {
-		if err := s.each(ctx, part.query, part.names, part.scan); err != nil {
+		if err := p.each(ctx, part.query, part.names, func(found rows) error { return scanAll(found, part.scan) }); err != nil {
 			return err
 		}
 	}
-	return s.loadRequests(ctx, want.requests, l)
-}
-
-func (s *sqlite) loadRequests(ctx context.Context, ids []string, l *loaded) error {
-	if len(ids) == 0 {
-		return nil
+	for _, w := range want.watches {
+		text, args := selectWatch(&w)
+		stmt, err := p(ctx, numbered(text))
+		if err != nil {
+			return err
+		}
+		found, err := stmt.QueryContext(ctx, args...)
+		if err != nil {
+			return err
+		}
+		err = l.scanWatch(w, sqlRows{found})
+		if err := errors.Join(err, found.Close()); err != nil {
+			return err
+		}
 	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return err
-	}
-	stmt, err := s.prepare(ctx, `SELECT `+requestColumns+requestJoin+`WHERE r.request_id IN (SELECT value FROM json_each(?1)) ORDER BY r.request_id, e.position`)
-	if err != nil {
-		return err
-	}
-	found, err := stmt.QueryContext(ctx, string(list))
-	if err != nil {
-		return err
-	}
-	defer found.Close()
-	l.state.Requests, err = collectRequests(sqlRows{found})
-	return err
+	const selectRequests = `SELECT ` + requestColumns + requestJoin + `WHERE r.request_id IN (SELECT value FROM json_each(?1)) ORDER BY r.request_id, e.position`
+	return p.each(ctx, selectRequests, want.requests, l.collectRequests)
 }
 
 // snapshotStreams names the streams whose snapshots are wanted.
@@ -186,37 +205,44 @@ func (l *loaded) scanSnapshot(found rows) error {
 
 // store writes effects.
 func (s *sqlite) store(ctx context.Context, e *effects) error {
-	for i := range e.events {
-		if err := s.storeEvent(ctx, &e.events[i]); err != nil {
-			return err
-		}
+	if err := s.insert(ctx, insertEvent(), len(e.events), func(i int, args []any) []any { return eventArgs(args, &e.events[i]) }); err != nil {
+		return err
 	}
-	for stream, head := range e.heads {
-		if err := s.run(ctx, `INSERT INTO stream (stream, version, position) VALUES (?1, ?2, ?3)
-ON CONFLICT (stream) DO UPDATE SET version = excluded.version, position = excluded.position`, string(stream), int64(head.Version), string(head.Position)); err != nil {
-			return err
-		}
+	tags := tagRows(e.events)
+	if err := s.insert(ctx, insertTag(), len(tags), func(i int, args []any) []any { return append(args, tags[i].tag, tags[i].position) }); err != nil {
+		return err
 	}
-	for i := range e.requests {
+	streams := slices.Sorted(maps.Keys(e.heads)) // neighbours share pages
+	err := s.insert(ctx, insertHead(), len(streams), func(i int, args []any) []any {
+		head := e.heads[streams[i]]
+		return append(args, string(streams[i]), int64(head.Version), string(head.Position))
+	})
+	if err != nil {
+		return err
+	}
+	err = s.insert(ctx, insertRequest(), len(e.requests), func(i int, args []any) []any {
 		r := &e.requests[i]
-		if err := s.run(ctx, `INSERT INTO request (request_id, txn_id, execute_at, hash, committed, refusal) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
-			r.Outcome.RequestID, r.TxnID, e.executeAts[i], r.Hash[:], r.Outcome.Committed, encodeRefusal(&r.Outcome)); err != nil {
+		return append(args, r.Outcome.RequestID, r.TxnID, e.executeAts[i], r.Hash[:], r.Outcome.Committed, encodeRefusal(&r.Outcome))
+	})
+	if err != nil {
+		return err
+	}
+	for _, written := range [][]row{encodeRecords(e.records), encodeRecords(e.applied)} {
+		if err := s.writeRecords(ctx, written); err != nil {
 			return err
 		}
 	}
-	for i := range e.applied {
-		if err := s.writeRecord(ctx, &e.applied[i]); err != nil {
+	for id, outcome := range e.outcomes {
+		if err := s.run(ctx, `UPDATE accord_txn SET outcome = ?2 WHERE txn_id = ?1`, id, outcome); err != nil {
 			return err
 		}
 	}
 	return s.storeRest(ctx, e)
 }
 
-func (s *sqlite) storeEvent(ctx context.Context, e *event.Event) error {
+func eventArgs(args []any, e *event.Event) []any {
 	data, bytes := dataColumns(e)
-	return s.run(ctx, `INSERT INTO event (position, txn_id, stream, version, id, category, type, data, data_bytes, metadata, routing_key, tags, recorded_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`,
-		string(e.Position), e.TxnID, string(e.Stream), int64(e.Version), e.ID.String(), e.Stream.Category(), e.Type, data, bytes,
+	return append(args, string(e.Position), e.TxnID, string(e.Stream), int64(e.Version), e.ID.String(), e.Stream.Category(), e.Type, data, bytes,
 		encodeJSON(e.Metadata, len(e.Metadata)), optional(e.RoutingKey), encodeJSON(e.Tags, len(e.Tags)), e.RecordedAt.Format(timeLayout))
 }
 
@@ -238,22 +264,32 @@ func optional(s string) *string {
 
 func (s *sqlite) storeRest(ctx context.Context, e *effects) error {
 	for _, sub := range e.subscribers {
-		if err := s.run(ctx, `INSERT INTO subscriber (`+subscriberColumns+`) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT (key) DO UPDATE SET worker = excluded.worker, cursor = excluded.cursor, lag = excluded.lag`, sub.Key, sub.Worker.String(), string(sub.Cursor), int64(sub.Lag)); err != nil {
+		if err := s.run(ctx, numbered(upsertSubscriber), subscriberArgs(sub, sub.Seen.Format(timeLayout), e.changedAt["u"+sub.Key])...); err != nil {
 			return err
 		}
 	}
 	for name, snapshot := range e.snapshots {
-		var err error
-		if snapshot == nil {
-			err = s.run(ctx, `DELETE FROM snapshot WHERE stream = ?1 AND name = ?2`, string(name.Stream), name.Name)
-		} else {
-			err = s.run(ctx, `INSERT INTO snapshot (stream, name, version, data) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT (stream, name) DO UPDATE SET version = excluded.version, data = excluded.data`, string(name.Stream), name.Name, int64(snapshot.Version), append([]byte{}, snapshot.Data...))
-		}
-		if err != nil {
+		if err := s.run(ctx, numbered(upsertSnapshot), snapshotArgs(name, snapshot, e.changedAt)...); err != nil {
 			return err
 		}
+	}
+	if e.scalars != nil {
+		if err := s.run(ctx, numbered(updateScalars), scalarArgs(e.scalars)...); err != nil {
+			return err
+		}
+	}
+	if e.segment != nil {
+		if err := s.run(ctx, numbered(updateSegment), int64(*e.segment)); err != nil {
+			return err
+		}
+	}
+	if e.caughtUp != nil {
+		if err := s.run(ctx, numbered(updateCaughtUp), *e.caughtUp); err != nil {
+			return err
+		}
+	}
+	if e.logCursor != nil {
+		return s.run(ctx, numbered(updateLogCursor), *e.logCursor)
 	}
 	return nil
 }

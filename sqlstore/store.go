@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"natsaccord/accord"
 	"natsaccord/event"
@@ -21,7 +22,8 @@ type Config struct {
 	URL string
 
 	// Cluster, Node and Nodes (all nodes' names) are written into a new database. A database of another
-	// cluster, node or membership is refused with ErrForeign. All empty: a store without consensus.
+	// cluster, node or membership is refused with ErrForeign. All empty: a store without consensus, in which a
+	// page's Frontier is the end of the log.
 	Cluster string
 	Node    string
 	Nodes   []string
@@ -29,6 +31,10 @@ type Config struct {
 	// AllowUnsafe opens Postgres servers with fsync or full_page_writes off, and unencrypted connections that
 	// leave this machine.
 	AllowUnsafe bool
+
+	// Journal is the directory of the journal's files, or JournalInSQL. Empty: beside the file of a SQLite database,
+	// in the database otherwise. A store without consensus has no journal.
+	Journal string
 
 	Limits event.Limits // of Append; default event.DefaultLimits
 	Logger *slog.Logger // default slog.Default
@@ -51,13 +57,19 @@ type engine interface {
 	kind() string
 	// journal writes records and scalars in one synced transaction.
 	journal(ctx context.Context, rows []row, scalars *accord.Scalars) error
-	// records yields all of accord_txn by txn_id.
-	records(ctx context.Context) iter.Seq2[accord.Record, error]
+	// records yields what of accord_txn is not over for good, by txn_id.
+	records(ctx context.Context, s accord.Scalars) iter.Seq2[accord.Record, error]
+	// lookUp loads the state that wanted names.
+	lookUp(ctx context.Context, wanted *wanted, into *loaded) error
 	// transact loads the state that wanted names, has decide evaluate it, and writes what that comes to, in
 	// one transaction, synced or not.
 	transact(ctx context.Context, synced bool, wanted *wanted, decide func(*loaded) *effects) error
+	// snapshot runs reads that all see one moment.
+	snapshot(ctx context.Context, read func(query) error) error
 	// query runs a read with $1… as placeholders.
 	query(ctx context.Context, sql string, args ...any) (rows, error)
+	// prune runs deleteRecords, unsynced.
+	prune(ctx context.Context, s accord.Scalars, before time.Time) (int64, error)
 	// exec runs one synced statement.
 	exec(ctx context.Context, sql string, args ...any) error
 	close() error
@@ -71,20 +83,46 @@ type rows interface {
 	Close()
 }
 
+// query runs reads.
+type query struct {
+	run func(ctx context.Context, sql string, args ...any) (rows, error)
+}
+
+// each runs a read and hands over every row.
+func (q query) each(ctx context.Context, sql string, args []any, scan func(rows) error) error {
+	found, err := q.run(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	return scanAll(found, scan)
+}
+
 // Store is one open database. Its methods may be called concurrently.
 type Store struct {
 	cfg         Config
 	engine      engine
 	incarnation uint64
 	syncs       atomic.Uint64
+	work        work
 	failed      atomic.Pointer[error]
 	events      atomic.Uint64
 	last        atomic.Pointer[event.Position]
+	caughtUp    atomic.Pointer[string] // all that executes up to it came with another node's log
+	opened      accord.Timestamp       // no transaction above it was applied before the store was opened
 	writer      *writer
+	files       *files // nil if the journal is in the database
+	behind      *behind
 	closing     sync.Once
+
+	applying sync.Mutex // held by whoever changes the log
+	known    known
 }
 
-var _ event.Executor = (*Store)(nil)
+var (
+	_ event.Executor      = (*Store)(nil)
+	_ event.Subscriptions = (*Store)(nil)
+)
 
 // Open opens and locks a database, brings its tables up to date, and counts its incarnation.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
@@ -98,9 +136,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	var err error
 	switch {
 	case strings.HasPrefix(cfg.URL, "postgres://"), strings.HasPrefix(cfg.URL, "postgresql://"):
-		s.engine, err = openPostgres(ctx, cfg, s.fail)
+		s.engine, err = openPostgres(ctx, cfg, &s.work, s.fail)
 	case strings.HasPrefix(cfg.URL, "sqlite:"):
-		s.engine, err = openSQLite(ctx, cfg, strings.TrimPrefix(cfg.URL, "sqlite:"))
+		s.engine, err = openSQLite(ctx, cfg, &s.work, strings.TrimPrefix(cfg.URL, "sqlite:"))
 	default:
 		err = fmt.Errorf("sqlstore: URL %q, want postgres://… or sqlite:PATH", cfg.URL)
 	}
@@ -108,7 +146,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	if err := s.begin(ctx); err != nil {
-		return nil, errors.Join(err, s.engine.close())
+		return nil, errors.Join(err, s.abandon())
 	}
 	return s, nil
 }
@@ -124,8 +162,53 @@ func (s *Store) begin(ctx context.Context) error {
 	}
 	s.events.Store(events)
 	s.last.Store(&last)
-	s.writer, err = newWriter(s, last)
+	var caughtUp string
+	s.caughtUp.Store(&caughtUp)
+	err = query{s.engine.query}.each(ctx, `SELECT caught_up FROM node`, nil, func(found rows) error { return found.Scan(&caughtUp) })
+	if err != nil {
+		return fmt.Errorf("sqlstore: find out what came with a log: %w", err)
+	}
+	if err := s.recover(ctx); err != nil {
+		return err
+	}
+	s.writer, err = newWriter(s, *s.last.Load())
 	return err
+}
+
+// recover takes over what a crash has left in the journal.
+func (s *Store) recover(ctx context.Context) error {
+	if err := s.openFiles(ctx); err != nil {
+		return err
+	}
+	s.behind = newBehind(s)
+	if err := s.findOpened(ctx); err != nil {
+		return fmt.Errorf("sqlstore: find what was applied last: %w", err)
+	}
+	if err := s.learn(ctx); err != nil {
+		return err
+	}
+	return s.redo(ctx)
+}
+
+// findOpened finds out above what nothing has been applied.
+func (s *Store) findOpened(ctx context.Context) error {
+	scalars, err := loadScalars(ctx, query{s.engine.query})
+	if err != nil {
+		return err
+	}
+	s.opened = scalars.RedundantBefore // what was pruned lies before
+	const last = `SELECT txn_id FROM accord_txn WHERE status = 'applied' ORDER BY txn_id DESC LIMIT 1`
+	return query{s.engine.query}.each(ctx, last, nil, func(found rows) error {
+		var id string
+		if err := found.Scan(&id); err != nil {
+			return err
+		}
+		t, err := accord.ParseTimestamp(id)
+		if t.After(s.opened) {
+			s.opened = t
+		}
+		return err
+	})
 }
 
 // count looks at the whole log, once.
@@ -148,10 +231,24 @@ func (s *Store) Close() error {
 	var err error
 	s.closing.Do(func() {
 		s.writer.close()
+		if s.usable() == nil {
+			err = s.checkpoint(context.Background())
+		}
 		s.fail(event.ErrClosed)
-		err = s.engine.close()
+		err = errors.Join(err, s.abandon())
 	})
 	return err
+}
+
+// abandon gives everything free that there is.
+func (s *Store) abandon() (err error) {
+	if s.behind != nil {
+		s.behind.close()
+	}
+	if s.files != nil {
+		err = s.files.log.Close()
+	}
+	return errors.Join(err, s.engine.close())
 }
 
 // fail makes every later write fail: what is durable is not known any more, or the lock is lost.
@@ -173,6 +270,23 @@ func (s *Store) Incarnation() uint64 { return s.incarnation }
 
 // Syncs returns how many synced commits the store has made.
 func (s *Store) Syncs() uint64 { return s.syncs.Load() }
+
+// work counts what a database is asked to do.
+type work struct {
+	statements, roundTrips atomic.Uint64
+}
+
+// did counts statements that took one round trip together.
+func (w *work) did(statements int) {
+	w.statements.Add(uint64(statements))
+	w.roundTrips.Add(1)
+}
+
+// Counters returns how many statements the database has been given since it was opened, those of migrations
+// left out, and in how many round trips; SQLite has none.
+func (s *Store) Counters() map[string]uint64 {
+	return map[string]uint64{"statements": s.work.statements.Load(), "round_trips": s.work.roundTrips.Load()}
+}
 
 // Stats returns how many events the log has, and the position of the last.
 func (s *Store) Stats(context.Context) (events uint64, last event.Position, err error) {

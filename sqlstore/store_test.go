@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 
@@ -43,7 +44,12 @@ func onBoth(t *testing.T, test func(t *testing.T, url string)) {
 
 func open(t *testing.T, url string) *sqlstore.Store {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url, Cluster: "c", Node: "n1", Nodes: []string{"n1", "n2"}})
+	return openAs(t, sqlstore.Config{URL: url, Cluster: "c", Node: "n1", Nodes: []string{"n1", "n2"}})
+}
+
+func openAs(t *testing.T, cfg sqlstore.Config) *sqlstore.Store {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +63,7 @@ func open(t *testing.T, url string) *sqlstore.Store {
 
 func TestExecutor(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
-		s := open(t, url)
+		s := openAs(t, sqlstore.Config{URL: url})
 		eventtest.Exercise(t, func(*testing.T) event.Executor { return s })
 	})
 }
@@ -136,6 +142,12 @@ func execution(t *testing.T, hlc uint64, a event.Append) accord.Execution {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return executing(t, hlc, cmd)
+}
+
+// executing makes a command that is due at hlc.
+func executing(t *testing.T, hlc uint64, cmd event.Command) accord.Execution {
+	t.Helper()
 	body, err := cmd.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
@@ -298,6 +310,53 @@ func TestJournalAndApplySideBySide(t *testing.T) {
 				}
 			})
 			running.Wait()
+		}
+	})
+}
+
+func TestPublishedIsRemembered(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		if p, err := s.Published(t.Context()); err != nil || p != "" {
+			t.Errorf("at first: got %q, %v", p, err)
+		}
+		want := event.PositionAt(at(7).String(), 3)
+		if err := s.SetPublished(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.AppendRecords(t.Context(), nil, &accord.Scalars{HLCLimit: 9}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := open(t, url).Published(t.Context()); err != nil || p != want {
+			t.Errorf("after a restart: got %q, %v, want %s", p, err, want)
+		}
+	})
+}
+
+func TestMarksAreRemembered(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		if m, err := s.Mark(t.Context(), 1<<62); err != nil || m != (event.Digest{}) {
+			t.Errorf("at first: got %+v, %v", m, err)
+		}
+		mark := func(n uint64) event.Digest {
+			return event.Digest{To: n, Position: event.PositionAt(at(n).String(), 0), Sum: strings.Repeat("a", 64)}
+		}
+		for _, n := range []uint64{10, 20, 30} {
+			if err := s.AddMark(t.Context(), mark(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.AddMark(t.Context(), event.Digest{To: 20, Sum: "other"}); err != nil {
+			t.Errorf("again: %v", err)
+		}
+		for events, want := range map[uint64]event.Digest{9: {}, 10: mark(10), 29: mark(20), 1 << 62: mark(30)} {
+			if m, err := s.Mark(t.Context(), events); err != nil || m != want {
+				t.Errorf("of at most %d events: got %+v, %v, want %+v", events, m, err, want)
+			}
 		}
 	})
 }

@@ -191,6 +191,18 @@ func (s *Store) Acknowledge(ctx context.Context, key string, worker ulid.ULID, p
 	return s.run(ctx, command, err)
 }
 
+// TakeOver implements event.Subscriptions.
+func (s *Store) TakeOver(ctx context.Context, key string, worker, previous ulid.ULID) error {
+	command, err := event.NewTakeOver(key, worker, previous)
+	return s.run(ctx, command, err)
+}
+
+// ResetSubscriber implements event.Subscriptions.
+func (s *Store) ResetSubscriber(ctx context.Context, key string, position event.Position) error {
+	command, err := event.NewReset(key, position)
+	return s.run(ctx, command, err)
+}
+
 // PutSnapshot implements event.Executor.
 func (s *Store) PutSnapshot(ctx context.Context, snapshot event.Snapshot) error {
 	command, err := event.NewPutSnapshot(snapshot, s.cfg.Limits)

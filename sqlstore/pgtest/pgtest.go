@@ -35,42 +35,60 @@ type Server struct {
 	count atomic.Int64
 	bin   string
 	owner *syscall.Credential
+
+	options string // of the server's process
+	crashed bool
 }
 
-// errNone is why there is no server: nobody installed one.
-var errNone = errors.New("no Postgres binaries in PATH or /usr/lib/postgresql, and ACCORD_TEST_POSTGRES is not set")
+// ErrNone is why there is no server: nobody installed one.
+var ErrNone = errors.New("no Postgres binaries in PATH or /usr/lib/postgresql, and ACCORD_TEST_POSTGRES is not set")
 
 // Database returns the URL of a new database, dropped at the end of the test.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
-	s.once.Do(s.start)
-	if errors.Is(s.err, errNone) && os.Getenv("ACCORD_REQUIRE_POSTGRES") != "1" {
-		t.Skip("skipped without Postgres: ", s.err)
+	made, drop, err := s.Create(context.Background())
+	if errors.Is(err, ErrNone) && os.Getenv("ACCORD_REQUIRE_POSTGRES") != "1" {
+		t.Skip("skipped without Postgres: ", err)
 	}
-	if s.err != nil {
-		t.Fatal("start Postgres: ", s.err)
-	}
-	name := fmt.Sprintf("accord_%d_%d", os.Getpid(), s.count.Add(1))
-	s.exec(t, "CREATE DATABASE "+name)
-	t.Cleanup(func() { s.exec(t, "DROP DATABASE "+name+" WITH (FORCE)") })
-	u, err := url.Parse(s.admin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.Path = "/" + name
-	return u.String()
+	t.Cleanup(func() {
+		if err := drop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return made
 }
 
-func (s *Server) exec(t testing.TB, sql string) {
-	t.Helper()
-	conn, err := pgx.Connect(context.Background(), s.admin)
+// Create returns the URL of a new database, and how to drop it: for programs that are no tests.
+func (s *Server) Create(ctx context.Context) (made string, drop func(context.Context) error, err error) {
+	s.once.Do(s.start)
+	if s.err != nil {
+		return "", nil, fmt.Errorf("start Postgres: %w", s.err)
+	}
+	name := fmt.Sprintf("accord_%d_%d", os.Getpid(), s.count.Add(1))
+	if err := s.exec(ctx, "CREATE DATABASE "+name); err != nil {
+		return "", nil, err
+	}
+	u, err := url.Parse(s.admin)
 	if err != nil {
-		t.Fatalf("connect to Postgres: %v", err)
+		return "", nil, err
 	}
-	defer conn.Close(context.Background())
-	if _, err := conn.Exec(context.Background(), sql); err != nil {
-		t.Fatalf("%s: %v", sql, err)
+	u.Path = "/" + name
+	return u.String(), func(ctx context.Context) error { return s.exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)") }, nil
+}
+
+func (s *Server) exec(ctx context.Context, sql string) error {
+	conn, err := pgx.Connect(ctx, s.admin)
+	if err != nil {
+		return fmt.Errorf("connect to Postgres: %w", err)
 	}
+	_, err = conn.Exec(ctx, sql)
+	if err = errors.Join(err, conn.Close(ctx)); err != nil {
+		return fmt.Errorf("%s: %w", sql, err)
+	}
+	return nil
 }
 
 func (s *Server) start() {
@@ -92,7 +110,7 @@ func findBinaries() (string, error) {
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
-		return "", errNone
+		return "", ErrNone
 	}
 	return filepath.Dir(found[len(found)-1]), nil
 }
@@ -113,8 +131,8 @@ func (s *Server) initialise() error {
 	if err := s.run("initdb", "-D", data, "-U", "accord", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"); err != nil {
 		return err
 	}
-	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -c port=%d -c unix_socket_directories='' -c max_connections=200", port)
-	if err := s.run("pg_ctl", "-D", data, "-l", filepath.Join(s.dir, "log"), "-o", options, "-w", "start"); err != nil {
+	s.options = fmt.Sprintf("-c listen_addresses=127.0.0.1 -c port=%d -c unix_socket_directories='' -c max_connections=200", port)
+	if err := s.launch(); err != nil {
 		return err
 	}
 	s.admin = fmt.Sprintf("postgres://accord@127.0.0.1:%d/postgres?sslmode=disable", port)
@@ -169,6 +187,22 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
+func (s *Server) launch() error {
+	return s.run("pg_ctl", "-D", filepath.Join(s.dir, "data"), "-l", filepath.Join(s.dir, "log"), "-o", s.options, "-w", "start")
+}
+
+// Crash stops the server as a crash would: at once, in the midst of whatever it is doing. It is one that this package has started.
+func (s *Server) Crash() error {
+	s.crashed = true
+	return s.run("pg_ctl", "-D", filepath.Join(s.dir, "data"), "-m", "immediate", "-w", "stop")
+}
+
+// Resume starts the server again behind a Crash, where it was.
+func (s *Server) Resume() error {
+	s.crashed = false
+	return s.launch()
+}
+
 // Restart stops the server as a crash would and starts it again.
 func (s *Server) Restart() error {
 	return s.run("pg_ctl", "-D", filepath.Join(s.dir, "data"), "-l", filepath.Join(s.dir, "log"), "-m", "immediate", "-w", "restart")
@@ -179,6 +213,9 @@ func (s *Server) Stop() error {
 	if s.dir == "" {
 		return nil
 	}
-	err := s.run("pg_ctl", "-D", filepath.Join(s.dir, "data"), "-m", "immediate", "-w", "stop")
+	var err error
+	if !s.crashed {
+		err = s.Crash()
+	}
 	return errors.Join(err, os.RemoveAll(s.dir))
 }

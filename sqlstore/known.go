@@ -1,0 +1,168 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"natsaccord/event"
+)
+
+// known is what the store knows of the log without asking the database: the heads of streams, and of the ids that
+// nobody has used. It holds everything that Apply has decided and the database does not show yet. Whoever holds
+// Store.applying may use it.
+type known struct {
+	heads    generations[event.Stream, event.Head]
+	requests ids[event.Request]
+	events   ids[bool]
+}
+
+// generation is how many entries gather before the ones before them are forgotten. A batch may exceed it.
+const generation = 20_000
+
+// generations keeps the entries added or found last, one to two generations of them.
+type generations[K comparable, V any] struct {
+	young, old map[K]V
+}
+
+func (g *generations[K, V]) get(key K) (V, bool) {
+	value, found := g.young[key]
+	if !found {
+		if value, found = g.old[key]; found {
+			g.put(key, value)
+		}
+	}
+	return value, found
+}
+
+func (g *generations[K, V]) put(key K, value V) {
+	if g.young == nil {
+		g.young = make(map[K]V)
+	}
+	g.young[key] = value
+}
+
+func (g *generations[K, V]) full() bool { return len(g.young) >= generation }
+
+// age forgets the old generation. What it returns is forgotten now, but for what young holds as well.
+func (g *generations[K, V]) age() (forgotten map[K]V) {
+	forgotten, g.old, g.young = g.old, g.young, nil
+	return forgotten
+}
+
+// ids knows of every ULID above a bound whether it has been used, and for what. Ids are made in the order of time, more
+// or less, so that new ones lie above. Used ids that are no ULIDs stand in it too, but of one that does not, nothing is
+// known.
+type ids[V any] struct {
+	used  generations[string, V]
+	bound string
+}
+
+// get tells what an id has been used for; asking the database is needed if it is not certain.
+func (x *ids[V]) get(id string) (value V, used, certain bool) {
+	value, used = x.used.get(id)
+	return value, used, used || isULID(id) && id > x.bound
+}
+
+func (x *ids[V]) age() {
+	for id := range x.used.age() {
+		if isULID(id) {
+			x.bound = max(x.bound, id)
+		}
+	}
+}
+
+// isULID tells whether an id is written as ULIDs are, so that its place among them says when it was made.
+func isULID(id string) bool {
+	if len(id) != ulid.EncodedSize {
+		return false
+	}
+	parsed, err := ulid.ParseStrict(id)
+	return err == nil && parsed.String() == id
+}
+
+// known starts over from what the database says.
+func (s *Store) learn(ctx context.Context) error {
+	s.known = known{}
+	var err error
+	if s.known.requests.bound, err = s.newest(ctx, `SELECT request_id FROM request WHERE request_id > $1 AND request_id < '8' AND length(request_id) = 26 ORDER BY request_id DESC LIMIT 1`); err != nil {
+		return err
+	}
+	s.known.events.bound, err = s.newest(ctx, `SELECT id FROM event WHERE id > $1 ORDER BY id DESC LIMIT 1`)
+	return err
+}
+
+// newest returns a bound that no used ULID is above: as a rule, now.
+func (s *Store) newest(ctx context.Context, selectLater string) (string, error) {
+	var now ulid.ULID
+	if err := now.SetTime(ulid.Timestamp(time.Now())); err != nil {
+		return "", fmt.Errorf("sqlstore: the clock: %w", err)
+	}
+	bound := now.String()
+	err := query{s.engine.query}.each(ctx, selectLater, []any{bound}, func(found rows) error { return found.Scan(&bound) })
+	if err != nil {
+		return "", fmt.Errorf("sqlstore: find the newest id: %w", err)
+	}
+	return bound, nil
+}
+
+// need fills in what is known of the state that a batch looks at, and returns the rest.
+func (k *known) need(want *wanted, state *event.State) *wanted {
+	missing := &wanted{}
+	for _, stream := range want.streams {
+		if head, found := k.heads.get(event.Stream(stream)); found {
+			state.Heads[event.Stream(stream)] = head
+		} else {
+			missing.streams = append(missing.streams, stream)
+		}
+	}
+	for _, id := range want.requests {
+		request, used, certain := k.requests.get(id)
+		if used {
+			state.Requests[id] = request
+		} else if !certain {
+			missing.requests = append(missing.requests, id)
+		}
+	}
+	for _, id := range want.eventIDs {
+		_, used, certain := k.events.get(id)
+		if used {
+			state.Taken[ulid.MustParseStrict(id)] = true
+		} else if !certain {
+			missing.eventIDs = append(missing.eventIDs, id)
+		}
+	}
+	return missing
+}
+
+// note keeps the state that a batch has left behind, of the streams it looked at.
+func (k *known) note(want *wanted, state *event.State, todo *effects) {
+	for _, stream := range want.streams {
+		k.heads.put(event.Stream(stream), state.Heads[event.Stream(stream)])
+	}
+	for i := range todo.requests {
+		k.requests.used.put(todo.requests[i].Outcome.RequestID, todo.requests[i])
+	}
+	for i := range todo.events {
+		k.events.used.put(todo.events[i].ID.String(), true)
+	}
+}
+
+// full tells whether something has to be forgotten, for which the database must show everything.
+func (k *known) full() bool {
+	return k.heads.full() || k.requests.used.full() || k.events.used.full()
+}
+
+func (k *known) age() {
+	if k.heads.full() {
+		k.heads.age()
+	}
+	if k.requests.used.full() {
+		k.requests.age()
+	}
+	if k.events.used.full() {
+		k.events.age()
+	}
+}
