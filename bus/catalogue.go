@@ -19,12 +19,14 @@ const (
 	CodeReused     = 30021
 	CodeIDTaken    = 30022
 	CodeFenced     = 30023
+	CodeExists     = 30024
 	CodeTooLarge   = 30030
 	CodeOverloaded = 30040
 	CodeNoQuorum   = 30050
 	CodeDraining   = 30051
 	CodeClosed     = 30052
 	CodeAborted    = 30053
+	CodeDiverged   = 30054
 	CodeUnknown    = 30060
 	CodeTimeout    = 30061
 	CodeInternal   = 30070
@@ -48,12 +50,14 @@ func Catalogue() []Entry {
 		{409, CodeReused, "request_id_reused", no, false, "The request id was used before for other content, by transaction `detail.txn`."},
 		{409, CodeIDTaken, "event_id_taken", no, false, "Events with the ids in `detail.ids` stand in the log already."},
 		{409, CodeFenced, "fenced", no, false, "Another worker has taken the subscriber over. Nothing was acknowledged."},
+		{409, CodeExists, "exists", no, false, "Events are there that `absent` forbids: `detail.existing` has the first one for each item that one matches."},
 		{413, CodeTooLarge, "too_large", no, false, "`detail.what` is `detail.size`, the limit is `detail.limit`."},
 		{429, CodeOverloaded, "overloaded", no, true, "The node has as much to do as it allows. Come back after `detail.retry_after_ms`."},
 		{503, CodeNoQuorum, "no_quorum", no, true, "Too few nodes answer. Nothing was proposed."},
 		{503, CodeDraining, "draining", no, true, "The node is shutting down. Nothing was proposed: ask again, and another node answers."},
 		{503, CodeClosed, "closed", no, true, "The node is starting or has stopped. Nothing was proposed."},
 		{503, CodeAborted, "aborted", no, true, "Consensus gave the transaction up. Nothing happened, and nothing will."},
+		{503, CodeDiverged, "diverged", no, true, "The node's log is damaged, and it does not answer from it. Nothing was proposed: ask again, and another node answers."},
 		{504, CodeUnknown, "unknown", unknown, true, "The deadline passed after proposing: the write may still commit. Ask `txn` with `detail.request_id`, or repeat the request with it."},
 		{504, CodeTimeout, "timeout", "", true, "The deadline passed. Nothing was to be written."},
 		{500, CodeInternal, "internal", unknown, true, "The node failed; its log says why. A write may still commit: ask `txn` with `detail.request_id`, or repeat the request with it."},

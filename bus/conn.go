@@ -138,6 +138,9 @@ func (c *Conn) Counters() map[string]uint64 {
 func (c *Conn) handlers(log *slog.Logger, closed chan struct{}) []nats.Option {
 	return []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err == nil {
+				return // it was we who closed it
+			}
 			c.counters.disconnects.Add(1)
 			log.Warn("disconnected from NATS", "error", err)
 		}),

@@ -30,7 +30,7 @@ func inMillis(d time.Duration) int64 {
 
 // Append turns a request for one stream into an append.
 func (r *AppendRequest) Append(stream event.Stream) (event.Append, error) {
-	a, err := newAppend(r.RequestID, r.After, r.TimeoutMS, r.Events)
+	a, err := newAppend(r.RequestID, r.After, r.TimeoutMS, r.Absent, r.Events)
 	if err != nil {
 		return a, err
 	}
@@ -48,7 +48,7 @@ func (r *AppendRequest) Append(stream event.Stream) (event.Append, error) {
 
 // Append turns a request for many streams into an append.
 func (r *TransactionRequest) Append() (event.Append, error) {
-	a, err := newAppend(r.RequestID, r.After, r.TimeoutMS, r.Events)
+	a, err := newAppend(r.RequestID, r.After, r.TimeoutMS, r.Absent, r.Events)
 	if err != nil {
 		return a, err
 	}
@@ -61,11 +61,11 @@ func (r *TransactionRequest) Append() (event.Append, error) {
 	return a, nil
 }
 
-func newAppend(requestID, after string, timeoutMS int64, events []NewEvent) (event.Append, error) {
+func newAppend(requestID, after string, timeoutMS int64, absent *Absence, events []NewEvent) (event.Append, error) {
 	if timeoutMS < 0 {
 		return event.Append{}, &event.InvalidError{Field: "timeout_ms", Reason: "is negative"}
 	}
-	a := event.Append{RequestID: requestID, After: event.Position(after), Timeout: millis(timeoutMS), Events: make([]event.Event, len(events))}
+	a := event.Append{RequestID: requestID, After: event.Position(after), Timeout: millis(timeoutMS), Absent: absent.into(), Events: make([]event.Event, len(events))}
 	for i := range events {
 		if err := events[i].into(&a.Events[i]); err != nil {
 			err.Field = fmt.Sprintf("events[%d].%s", i, err.Field)
@@ -73,6 +73,28 @@ func newAppend(requestID, after string, timeoutMS int64, events []NewEvent) (eve
 		}
 	}
 	return a, nil
+}
+
+func (a *Absence) into() *event.Absence {
+	if a == nil {
+		return nil
+	}
+	absent := &event.Absence{After: event.Position(a.After)}
+	for _, m := range a.Items {
+		absent.Items = append(absent.Items, event.Match(m))
+	}
+	return absent
+}
+
+func newAbsence(a *event.Absence) *Absence {
+	if a == nil {
+		return nil
+	}
+	absent := &Absence{After: string(a.After), Items: []Match{}}
+	for _, m := range a.Items {
+		absent.Items = append(absent.Items, Match(m))
+	}
+	return absent
 }
 
 // into fills in an event as its maker knows it.
@@ -100,7 +122,7 @@ func (n *NewEvent) into(e *event.Event) *event.InvalidError {
 
 // NewTransactionRequest is the request for an append.
 func NewTransactionRequest(a event.Append) TransactionRequest {
-	r := TransactionRequest{RequestID: a.RequestID, After: string(a.After), TimeoutMS: inMillis(a.Timeout)}
+	r := TransactionRequest{RequestID: a.RequestID, After: string(a.After), TimeoutMS: inMillis(a.Timeout), Absent: newAbsence(a.Absent)}
 	for _, c := range a.Conditions {
 		r.Checks = append(r.Checks, Check{Stream: string(c.Stream), Expect: &c.Expect})
 	}

@@ -16,7 +16,7 @@ func (r *ReadRequest) Args() (event.ReadArgs, error) {
 	args := event.ReadArgs{
 		Stream: event.Stream(r.Stream), Category: r.Category,
 		After: event.Position(r.After), Before: event.Position(r.Before), FromVersion: r.FromVersion, Limit: r.Limit, MaxBytes: r.MaxBytes,
-		Types: r.Types, RoutingKey: r.RoutingKey, Consistency: event.Consistency(r.Consistency),
+		Types: r.Types, RoutingKey: r.RoutingKey, Tags: r.Tags, Consistency: event.Consistency(r.Consistency),
 		MinPosition: event.Position(r.MinPosition), Wait: millis(r.WaitMS),
 	}
 	switch r.Direction {
@@ -29,8 +29,11 @@ func (r *ReadRequest) Args() (event.ReadArgs, error) {
 	return args, r.check()
 }
 
-// maxTypes bounds how many types one read selects.
-const maxTypes = 100
+// maxTypes and maxTags bound how many types and tags one read selects.
+const (
+	maxTypes = 100
+	maxTags  = 16
+)
 
 // maxVersion is the highest version there can be.
 const maxVersion = 1 << 62
@@ -55,10 +58,14 @@ func (r *ReadRequest) check() error {
 		return &event.InvalidError{Field: "from_version", Reason: "is out of range"}
 	case len(r.Types) > maxTypes:
 		return &event.TooLargeError{What: "number of types", Size: len(r.Types), Limit: maxTypes}
+	case len(r.Tags) > maxTags:
+		return &event.TooLargeError{What: "number of tags", Size: len(r.Tags), Limit: maxTags}
 	}
-	for i, name := range r.Types {
-		if err := checkText(fmt.Sprintf("types[%d]", i), name); err != nil {
-			return err
+	for field, names := range map[string][]string{"types": r.Types, "tags": r.Tags} {
+		for i, name := range names {
+			if err := checkText(fmt.Sprintf("%s[%d]", field, i), name); err != nil {
+				return err
+			}
 		}
 	}
 	if r.RoutingKey == "" {
@@ -85,7 +92,7 @@ func checkText(field, s string) error {
 func NewReadRequest(args event.ReadArgs) ReadRequest {
 	r := ReadRequest{
 		After: string(args.After), Before: string(args.Before), FromVersion: args.FromVersion, Limit: args.Limit, MaxBytes: args.MaxBytes,
-		Types: args.Types, RoutingKey: args.RoutingKey, Consistency: string(args.Consistency),
+		Types: args.Types, RoutingKey: args.RoutingKey, Tags: args.Tags, Consistency: string(args.Consistency),
 		MinPosition: string(args.MinPosition), WaitMS: inMillis(args.Wait),
 	}
 	if args.Backward {
@@ -96,7 +103,7 @@ func NewReadRequest(args event.ReadArgs) ReadRequest {
 
 // NewReadReply is the reply for a page.
 func NewReadReply(page event.Page, ofStream bool) ReadReply {
-	r := ReadReply{Type: TypeReadReply, Events: make([]ReadEvent, len(page.Events)), Next: string(page.Next), End: page.End}
+	r := ReadReply{Type: TypeReadReply, Events: make([]ReadEvent, len(page.Events)), Next: string(page.Next), End: page.End, Frontier: string(page.Frontier)}
 	if ofStream {
 		r.Head = &HeadReply{Version: page.Head.Version, Position: string(page.Head.Position)}
 	}
@@ -113,7 +120,7 @@ func NewReadReply(page event.Page, ofStream bool) ReadReply {
 
 // Page turns a reply back into what it was made of.
 func (r *ReadReply) Page() (event.Page, error) {
-	page := event.Page{Next: event.Position(r.Next), End: r.End}
+	page := event.Page{Next: event.Position(r.Next), End: r.End, Frontier: event.Position(r.Frontier)}
 	if r.Head != nil {
 		page.Head = event.Head{Version: r.Head.Version, Position: event.Position(r.Head.Position)}
 	}
@@ -139,7 +146,11 @@ func (r *ReadReply) Page() (event.Page, error) {
 func NewNodeReply(s event.NodeStatus) NodeReply {
 	r := NodeReply{
 		Type: TypeNodeReply, Node: s.Name, Cluster: s.Cluster, Nodes: s.Nodes, Version: s.Version, Incarnation: s.Incarnation, Store: s.Store,
-		State: s.State, Reason: s.Reason, InFlight: s.InFlight, Events: s.Events, Last: string(s.Last), Counters: s.Counters, Peers: []PeerStatus{},
+		State: s.State, Reason: s.Reason, InFlight: s.InFlight, Events: s.Events, Last: string(s.Last), Frontier: string(s.Frontier), Publishing: s.Publishing, Counters: s.Counters, Peers: []PeerStatus{},
+	}
+	r.Alarm = s.Alarm
+	if s.Digest != (event.Digest{}) {
+		r.Digest = &DigestInfo{s.Digest.From, s.Digest.To, string(s.Digest.Position), s.Digest.Sum}
 	}
 	for _, p := range s.Peers {
 		r.Peers = append(r.Peers, PeerStatus{Node: p.Name, Suspected: p.Suspected, Lag: p.Lag})
@@ -151,7 +162,11 @@ func NewNodeReply(s event.NodeStatus) NodeReply {
 func (r *NodeReply) Status() event.NodeStatus {
 	s := event.NodeStatus{
 		Name: r.Node, Cluster: r.Cluster, Nodes: r.Nodes, Version: r.Version, Incarnation: r.Incarnation, Store: r.Store,
-		State: r.State, Reason: r.Reason, InFlight: r.InFlight, Events: r.Events, Last: event.Position(r.Last), Counters: r.Counters,
+		State: r.State, Reason: r.Reason, InFlight: r.InFlight, Events: r.Events, Last: event.Position(r.Last), Frontier: event.Position(r.Frontier), Publishing: r.Publishing, Counters: r.Counters,
+	}
+	s.Alarm = r.Alarm
+	if r.Digest != nil {
+		s.Digest = r.Digest.digest()
 	}
 	for _, p := range r.Peers {
 		s.Peers = append(s.Peers, event.PeerStatus{Name: p.Node, Suspected: p.Suspected, Lag: p.Lag})
@@ -159,11 +174,9 @@ func (r *NodeReply) Status() event.NodeStatus {
 	return s
 }
 
-// NewSubscriberListReply is the reply for a list of subscribers.
-func NewSubscriberListReply(subscribers []event.Subscriber) SubscriberListReply {
-	r := SubscriberListReply{Type: TypeSubscriberList, Subscribers: make([]SubscriberInfo, len(subscribers))}
-	for i, s := range subscribers {
-		r.Subscribers[i] = SubscriberInfo{Key: s.Key, Worker: s.Worker.String(), Cursor: string(s.Cursor), Lag: s.Lag}
-	}
-	return r
+func (d *DigestInfo) digest() event.Digest {
+	return event.Digest{From: d.From, To: d.To, Position: event.Position(d.Position), Sum: d.Sum}
 }
+
+// Digest turns a reply back into what it was made of.
+func (r *DigestReply) Digest() event.Digest { return r.digest() }

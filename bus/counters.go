@@ -13,6 +13,7 @@ const (
 	receivedMessages
 	receivedBytes
 	dropQueueFull
+	dropUnread
 	dropNotConnected
 	dropTooLarge
 	dropNoSuchPeer
@@ -37,7 +38,7 @@ func (c *counters) snapshot() map[string]uint64 {
 	names := [counterEnd]string{
 		sentFrames: "sent_frames", sentMessages: "sent_messages", sentBytes: "sent_bytes",
 		receivedFrames: "received_frames", receivedMessages: "received_messages", receivedBytes: "received_bytes",
-		dropQueueFull: "dropped_queue_full", dropNotConnected: "dropped_not_connected", dropTooLarge: "dropped_too_large",
+		dropQueueFull: "dropped_queue_full", dropUnread: "dropped_slow_consumer", dropNotConnected: "dropped_not_connected", dropTooLarge: "dropped_too_large",
 		dropNoSuchPeer: "dropped_no_such_peer", dropOtherCluster: "dropped_other_cluster",
 		dropOtherReceiver: "dropped_other_receiver", dropOtherSender: "dropped_other_sender",
 		dropOtherEpoch: "dropped_other_epoch", dropOldIncarnation: "dropped_old_incarnation",

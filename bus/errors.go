@@ -3,8 +3,11 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"natsaccord/event"
 )
@@ -36,6 +39,7 @@ type Detail struct {
 	Txn          string         `json:"txn,omitempty"`
 	Duplicate    bool           `json:"duplicate,omitempty"`
 	Conflicts    []WireConflict `json:"conflicts,omitempty"`
+	Existing     []WireExisting `json:"existing,omitempty"`
 	IDs          []string       `json:"ids,omitempty"`
 	RetryAfterMS int64          `json:"retry_after_ms,omitempty"`
 }
@@ -45,6 +49,12 @@ type WireConflict struct {
 	Stream string       `json:"stream"`
 	Want   event.Expect `json:"want"`
 	Have   uint64       `json:"have"`
+}
+
+// WireExisting is an event that must not be there, and which item of the request's absent it matches.
+type WireExisting struct {
+	Item int `json:"item"`
+	EventRef
 }
 
 // ErrVerb is the error of a subject that means nothing.
@@ -63,7 +73,7 @@ func plain(err error) int {
 }
 
 func plainCodes() []int {
-	return []int{CodeNotFound, CodeVerb, CodeFenced, CodeNoQuorum, CodeDraining, CodeClosed, CodeAborted, CodeTimeout}
+	return []int{CodeNotFound, CodeVerb, CodeFenced, CodeNoQuorum, CodeDraining, CodeClosed, CodeAborted, CodeDiverged, CodeTimeout}
 }
 
 // sentinel returns the error that stands behind a code, or nil.
@@ -83,6 +93,8 @@ func sentinel(errCode int) error {
 		return event.ErrClosed
 	case CodeAborted:
 		return event.ErrAborted
+	case CodeDiverged:
+		return event.ErrDiverged
 	case CodeTimeout:
 		return context.DeadlineExceeded
 	}
@@ -119,6 +131,9 @@ func classify(err error) (errCode int, d Detail) {
 	if e, ok := asType[*event.ConflictError](err); ok {
 		return CodeConflict, conflictDetail(e)
 	}
+	if e, ok := asType[*event.ExistsError](err); ok {
+		return CodeExists, existsDetail(e)
+	}
 	if e, ok := asType[*event.ReusedError](err); ok {
 		return CodeReused, Detail{RequestID: e.RequestID, Txn: e.TxnID}
 	}
@@ -142,6 +157,23 @@ type internalError struct {
 
 func (e *internalError) Error() string { return e.err.Error() }
 func (e *internalError) Unwrap() error { return e.err }
+
+// settledError is what refused the request that is asked about. Unlike the refusal of a read it has an outcome.
+type settledError struct{ err error }
+
+func (e *settledError) Error() string { return e.err.Error() }
+func (e *settledError) Unwrap() error { return e.err }
+
+// settle says what an error leaves behind, which depends on whether anything was to be written.
+func (d *ErrorDetail) settle(writes bool, err error) {
+	_, settled := asType[*settledError](err)
+	switch {
+	case writes && (d.ErrCode == CodeInvalid || d.ErrCode == CodeTooLarge):
+		d.Description += "; nothing was written"
+	case !writes && !settled:
+		d.Outcome = ""
+	}
+}
 
 func reasonOf(err error) string {
 	if err == nil {
@@ -171,6 +203,8 @@ func (r *ErrorReply) Err() error {
 		return &event.TooLargeError{What: d.Detail.What, Size: d.Detail.Size, Limit: d.Detail.Limit}
 	case CodeConflict:
 		return d.conflict()
+	case CodeExists:
+		return d.exists()
 	case CodeReused:
 		return &event.ReusedError{RequestID: d.Detail.RequestID, TxnID: d.Detail.Txn}
 	case CodeIDTaken:
@@ -205,6 +239,28 @@ func (d *ErrorDetail) conflict() error {
 	}
 	if len(e.All) > 0 {
 		e.Conflict = e.All[0]
+	}
+	return e
+}
+
+func existsDetail(e *event.ExistsError) Detail {
+	d := Detail{RequestID: e.RequestID, Duplicate: e.Duplicate}
+	for _, x := range e.Events {
+		ref := EventRef{ID: x.ID.String(), Stream: string(x.Stream), Version: x.Version, Position: string(x.Position)}
+		d.Existing = append(d.Existing, WireExisting{x.Item, ref})
+	}
+	return d
+}
+
+func (d *ErrorDetail) exists() error {
+	e := &event.ExistsError{RequestID: d.Detail.RequestID, Duplicate: d.Detail.Duplicate}
+	for _, x := range d.Detail.Existing {
+		id, err := ulid.ParseStrict(x.ID)
+		if err != nil {
+			return fmt.Errorf("bus: event id %q in a reply: %w", x.ID, err)
+		}
+		ref := event.Ref{ID: id, Stream: event.Stream(x.Stream), Version: x.Version, Position: event.Position(x.Position)}
+		e.Events = append(e.Events, event.Existing{Item: x.Item, Ref: ref})
 	}
 	return e
 }

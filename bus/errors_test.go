@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"natsaccord/bus"
 	"natsaccord/event"
 )
@@ -23,6 +25,7 @@ func everyError() map[int]error {
 		bus.CodeNotFound:   event.ErrNotFound,
 		bus.CodeVerb:       bus.ErrVerb,
 		bus.CodeConflict:   &event.ConflictError{Conflict: conflict, All: []event.Conflict{conflict}, RequestID: "r", Duplicate: true},
+		bus.CodeExists:     &event.ExistsError{Events: []event.Existing{{Item: 1, Ref: event.Ref{ID: ulid.ULID{7}, Stream: "a.1", Version: 2, Position: "p"}}}, RequestID: "r", Duplicate: true},
 		bus.CodeReused:     &event.ReusedError{RequestID: "r", TxnID: "t"},
 		bus.CodeIDTaken:    &event.IDTakenError{IDs: []string{"x"}},
 		bus.CodeFenced:     event.ErrFenced,

@@ -153,79 +153,11 @@ func (s *Service) txn(ctx context.Context, r request) (any, error) {
 	}
 	receipt, err := outcome.Result()
 	if err != nil {
-		return nil, err
+		return nil, &settledError{err}
 	}
 	reply := NewAppendReply(receipt)
 	reply.Type = TypeTxnReply
 	return reply, nil
-}
-
-// subscriberOf decodes a request about a subscriber. Whoever claims or acknowledges has to say who it is.
-func (s *Service) subscriberOf(r request, needsWorker bool) (wire SubscriberRequest, worker ulid.ULID, err error) {
-	if err := s.decode(r, &wire); err != nil {
-		return wire, worker, err
-	}
-	if err := checkText("key", wire.Key); err != nil {
-		return wire, worker, err
-	}
-	if wire.Worker == "" && !needsWorker {
-		return wire, worker, nil
-	}
-	if worker, err = ulid.ParseStrict(wire.Worker); err != nil {
-		return wire, worker, &event.InvalidError{Field: "worker", Reason: "is not a ULID"}
-	}
-	return wire, worker, nil
-}
-
-func (s *Service) subscriberGet(ctx context.Context, r request) (any, error) {
-	wire, worker, err := s.subscriberOf(r, false)
-	if err != nil {
-		return nil, err
-	}
-	cursor, err := s.backend.SubscriberCursor(ctx, wire.Key)
-	if err != nil {
-		return nil, err
-	}
-	reply := SubscriberReply{Type: TypeSubscriberReply, Key: wire.Key, Cursor: string(cursor)}
-	if wire.Worker != "" {
-		reply.Running, err = s.backend.IsSubscriberRunning(ctx, wire.Key, worker)
-	}
-	return reply, err
-}
-
-// subscriberList names all subscribers, if the backend can.
-func (s *Service) subscriberList(ctx context.Context, r request) (any, error) {
-	var wire noFields
-	if err := s.decode(r, &wire); err != nil {
-		return nil, err
-	}
-	lister, ok := s.backend.(SubscriberLister)
-	if !ok {
-		return nil, ErrVerb
-	}
-	subscribers, err := lister.Subscribers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return NewSubscriberListReply(subscribers), nil
-}
-
-func (s *Service) subscriberClaim(ctx context.Context, r request) (any, error) {
-	wire, worker, err := s.subscriberOf(r, true)
-	if err != nil {
-		return nil, err
-	}
-	err = s.backend.UpsertSubscriber(ctx, wire.Key, worker)
-	return SubscriberReply{Type: TypeSubscriberReply, Key: wire.Key, Running: true}, undecided("", err)
-}
-
-func (s *Service) subscriberAck(ctx context.Context, r request) (any, error) {
-	wire, worker, err := s.subscriberOf(r, true)
-	if err != nil {
-		return nil, err
-	}
-	err = s.backend.Acknowledge(ctx, wire.Key, worker, event.Position(wire.Position), wire.Lag)
-	return SubscriberReply{Type: TypeSubscriberReply, Key: wire.Key, Running: true}, undecided("", err)
 }
 
 // snapshotOf decodes a request about a snapshot.
@@ -306,4 +238,21 @@ func (s *Service) drain(ctx context.Context, r request) (any, error) {
 		return nil, err
 	}
 	return s.status(ctx, r, TypeNodeReply)
+}
+
+// digest tells what a part of this node's log hashes to, if the backend can.
+func (s *Service) digest(ctx context.Context, r request) (any, error) {
+	var wire DigestRequest
+	if err := s.decode(r, &wire); err != nil {
+		return nil, err
+	}
+	reader, ok := s.backend.(DigestReader)
+	if !ok {
+		return nil, ErrVerb
+	}
+	found, err := reader.Digest(ctx, event.DigestQuery(wire))
+	if err != nil {
+		return nil, err
+	}
+	return DigestReply{TypeDigestReply, DigestInfo{found.From, found.To, string(found.Position), found.Sum}}, nil
 }

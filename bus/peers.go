@@ -28,12 +28,20 @@ type PeersConfig struct {
 	Incarnation uint64   // of this process: higher than at any earlier start
 	Epoch       uint32   // of the topology that Nodes stands for
 	MaxQueued   int      // messages waiting to be published, beyond which they are dropped; default 32,768
+	MaxBytes    int      // of their bodies, likewise, and of frames received; default 64 MiB
+	MaxUnread   int      // frames received that are not handled yet, beyond which they are dropped; default 65,536
 	Logger      *slog.Logger
 }
 
 func (c PeersConfig) withDefaults() PeersConfig {
 	if c.MaxQueued == 0 {
 		c.MaxQueued = 32768
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 64 << 20
+	}
+	if c.MaxUnread == 0 {
+		c.MaxUnread = 65536
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -58,8 +66,8 @@ func (c PeersConfig) validate() error {
 		return fmt.Errorf("bus: PeersConfig.Self is %q, want one of %q", c.Self, c.Nodes)
 	case c.Incarnation == 0:
 		return errors.New("bus: PeersConfig.Incarnation is 0, want at least 1")
-	case c.MaxQueued < 1:
-		return fmt.Errorf("bus: PeersConfig.MaxQueued is %d, want at least 1", c.MaxQueued)
+	case c.MaxQueued < 1 || c.MaxBytes < 1 || c.MaxUnread < 1:
+		return fmt.Errorf("bus: PeersConfig.MaxQueued, MaxBytes and MaxUnread are %d, %d and %d, want at least 1", c.MaxQueued, c.MaxBytes, c.MaxUnread)
 	}
 	return nil
 }
@@ -73,15 +81,21 @@ type Peers struct {
 	self     accord.NodeID
 	counters counters
 
-	mu     sync.Mutex // protects the next four
+	mu     sync.Mutex // protects the next six
 	queue  []outgoing
 	queued int // messages in queue
+	bytes  int // of the bodies of transactions in them
 	closed bool
 	subs   []*nats.Subscription
+	notes  map[Phase]func(from string, body []byte)
+
+	receiving sync.RWMutex // held for reading while a frame is handled, so that Close waits for the last
+	deaf      bool         // set by Close, under receiving
 
 	wake     chan struct{} // holds a token while queue may hold something
 	done     chan struct{} // closed when the publisher is gone
 	receiver receiver
+	log      logExchange
 }
 
 // outgoing is what one call of Send left behind.
@@ -109,6 +123,7 @@ func NewPeers(nc *nats.Conn, cfg PeersConfig) (*Peers, error) {
 		done:     make(chan struct{}),
 		receiver: receiver{make([]atomic.Uint64, len(cfg.Nodes)), make([]atomic.Bool, len(cfg.Nodes))},
 	}
+	p.log.init()
 	go p.publishAll()
 	return p, nil
 }
@@ -119,13 +134,18 @@ func (p *Peers) Send(h accord.Header, msgs []accord.Message) {
 	if len(msgs) == 0 {
 		return
 	}
+	size := 0
+	for i := range msgs {
+		size += bodySize(msgs[i].Body)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.queued+len(msgs) > p.cfg.MaxQueued {
+	if p.closed || p.queued+len(msgs) > p.cfg.MaxQueued || p.bytes > 0 && p.bytes+size > p.cfg.MaxBytes {
 		p.counters.add(dropQueueFull, len(msgs))
 		return
 	}
 	p.queued += len(msgs)
+	p.bytes += size
 	p.queue = append(p.queue, outgoing{h, slices.Clone(msgs)})
 	select {
 	case p.wake <- struct{}{}:
@@ -141,29 +161,57 @@ func (p *Peers) Receive(f func(from accord.NodeID, h accord.Header, msgs []accor
 	if err != nil {
 		return fmt.Errorf("bus: subscribe to %s: %w", subject, err)
 	}
+	if err := sub.SetPendingLimits(p.cfg.MaxUnread, p.cfg.MaxBytes); err != nil {
+		return fmt.Errorf("bus: bound what waits on %s: %w", subject, err)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.subs = append(p.subs, sub)
 	return nil
 }
 
-// Close stops receiving, publishes what is queued, and returns when that is done. It does not close the
-// connection. Calling it again does nothing.
+// Close stops receiving, publishes what is queued, and returns when that is done and Receive's function is not
+// running any more. It does not close the connection. Calling it again does nothing.
 func (p *Peers) Close() {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
+		p.countUnread()
 		for _, sub := range p.subs {
 			_ = sub.Unsubscribe() // fails only if the connection is closed, and then it has no subscription
 		}
 		close(p.wake)
 	}
 	p.mu.Unlock()
+	p.receiving.Lock() // waits for the frame that is being handled
+	p.deaf = true
+	p.receiving.Unlock()
+	p.log.cancel()
+	p.log.running.Wait()
 	<-p.done
 }
 
 // Counters returns what was sent, received and dropped, and why.
-func (p *Peers) Counters() map[string]uint64 { return p.counters.snapshot() }
+func (p *Peers) Counters() map[string]uint64 {
+	p.mu.Lock()
+	p.countUnread()
+	p.mu.Unlock()
+	return p.counters.snapshot()
+}
+
+// countUnread notes how many frames the connection has dropped because they came faster than they were handled.
+// The caller holds mu.
+func (p *Peers) countUnread() {
+	dropped := 0
+	for _, sub := range p.subs {
+		n, err := sub.Dropped()
+		if err != nil {
+			return // it is closed, and what was noted then stays
+		}
+		dropped += n
+	}
+	p.counters[dropUnread].Store(uint64(dropped))
+}
 
 // publishAll publishes what gathers in the queue until Close.
 func (p *Peers) publishAll() {
@@ -181,8 +229,29 @@ func (p *Peers) take() []outgoing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	queue := p.queue
-	p.queue, p.queued = nil, 0
+	p.queue, p.queued, p.bytes = nil, 0, 0
 	return queue
+}
+
+// bodySize returns about how many bytes a message holds on to: the body of its transaction, if it carries one.
+func bodySize(body accord.Body) int {
+	var txn *accord.Txn
+	switch m := body.(type) {
+	case accord.PreAccept:
+		txn = m.Txn
+	case accord.Accept:
+		txn = m.Txn
+	case accord.Stable:
+		txn = m.Txn
+	case accord.Recover:
+		txn = m.Txn
+	case accord.FetchOK:
+		txn = m.Record.Txn
+	}
+	if txn == nil {
+		return 0
+	}
+	return len(txn.Body)
 }
 
 // frameWriter makes frames of messages and publishes them. It belongs to one goroutine.

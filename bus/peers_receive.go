@@ -11,12 +11,25 @@ import (
 // receive checks a frame and hands its messages to f. Nothing is done with a message before its sender, its
 // receiver and its sender's incarnation are known to be right.
 func (p *Peers) receive(m *nats.Msg, f func(from accord.NodeID, h accord.Header, msgs []accord.Message)) {
+	p.receiving.RLock()
+	defer p.receiving.RUnlock()
+	if p.deaf {
+		return
+	}
 	p.counters.add(receivedFrames, 1)
 	p.counters.add(receivedBytes, len(m.Data))
 	_, sender, phase, ok := p.cfg.Subjects.ParsePeer(m.Subject)
 	from := p.node(sender)
 	if !ok || from == 0 || from == p.self {
 		p.counters.add(dropOtherSender, 1)
+		return
+	}
+	if phase == PhaseLog {
+		p.receiveLog(from, m.Data)
+		return
+	}
+	if phase.isNote() {
+		p.hearNote(phase, sender, m.Data)
 		return
 	}
 	envelope, msgs, err := DecodeFrame(m.Data)

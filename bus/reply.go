@@ -96,9 +96,7 @@ func (s *Service) reply(msg micro.Request, a action, body any) {
 // refuse replies with an error.
 func (s *Service) refuse(msg micro.Request, a action, err error) {
 	r := NewErrorReply(err)
-	if !a.writes {
-		r.Error.Outcome = ""
-	}
+	r.Error.settle(a.writes, err)
 	if r.Error.ErrCode == CodeInternal {
 		s.cfg.Logger.Error("serve a request", "subject", msg.Subject(), "error", err)
 	}

@@ -54,6 +54,8 @@ func (s *Service) routes() {
 		"subscriber.list":  {s.timed(s.subscriberList), reading, false},
 		"subscriber.claim": {s.timed(s.subscriberClaim), writing, true},
 		"subscriber.ack":   {s.timed(s.subscriberAck), writing, true},
+		"subscriber.reset": {s.timed(s.subscriberReset), writing, true},
+		"count":            {s.timed(s.count), reading, false},
 		"snapshot.get":     {s.timed(s.snapshotGet), reading, false},
 		"snapshot.put":     {s.timed(s.snapshotPut), writing, true},
 		"snapshot.drop":    {s.timed(s.snapshotDrop), writing, true},
@@ -63,6 +65,7 @@ func (s *Service) routes() {
 	s.own["info"] = action{s.timed(s.nodeInfo), asking, false}
 	s.own["health"] = action{s.timed(s.nodeInfo), asking, false}
 	s.own["drain"] = action{s.drain, asking, false}
+	s.own["digest"] = action{s.timed(s.digest), asking, false}
 	s.unknown = action{func(context.Context, request) (any, error) { return nil, ErrVerb }, asking, true}
 }
 
@@ -71,7 +74,7 @@ func (s *Service) routes() {
 func (s *Service) addEndpoints() error {
 	client := s.cfg.Subjects.client
 	for name, subject := range map[string]string{
-		"one-token":  client("*"),      // append, read, head, and what is unknown
+		"one-token":  client("*"),      // append, read, head, count, and what is unknown
 		"two-tokens": client("*", "*"), // read.<category>, subscriber.get, txn.<id>…
 		"append":     client(verbAppend, "*", ">"),
 		"read":       client(verbRead, "*", ">"),

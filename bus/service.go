@@ -24,6 +24,7 @@ const retryAfter = 50 * time.Millisecond
 // Backend serves what clients ask for. Its errors are those of package event.
 type Backend interface {
 	event.Executor
+	event.Subscriptions
 	Append(ctx context.Context, a event.Append) (event.Receipt, error)
 	Head(ctx context.Context, stream event.Stream) (event.Head, error)
 	Outcome(ctx context.Context, id string) (event.Outcome, error)
@@ -31,9 +32,9 @@ type Backend interface {
 	Drain(ctx context.Context) error
 }
 
-// SubscriberLister is a Backend that knows its subscribers by name.
-type SubscriberLister interface {
-	Subscribers(ctx context.Context) ([]event.Subscriber, error)
+// DigestReader is a Backend that knows what its log hashes to.
+type DigestReader interface {
+	Digest(ctx context.Context, q event.DigestQuery) (event.Digest, error)
 }
 
 // ServiceConfig describes a Service. Subjects and Node are required; elsewhere zero means the default.
@@ -140,7 +141,7 @@ func NewService(nc *nats.Conn, cfg ServiceConfig, backend Backend) (*Service, er
 func shapes() map[reflect.Type]*shape {
 	m := make(map[reflect.Type]*shape)
 	for _, request := range []any{
-		AppendRequest{}, TransactionRequest{}, ReadRequest{}, HeadRequest{}, noFields{}, SubscriberRequest{}, SnapshotMessage{},
+		AppendRequest{}, TransactionRequest{}, ReadRequest{}, HeadRequest{}, noFields{}, SubscriberRequest{}, SubscriberListRequest{}, SnapshotMessage{}, DigestRequest{},
 	} {
 		m[reflect.TypeOf(request)] = shapeOf(reflect.TypeOf(request))
 	}

@@ -119,13 +119,24 @@ func TestEveryVerb(t *testing.T) {
 		{"append.account.7.eu", `{"request_id":"r.1","expect":"none","events":[{"type":"Opened","data":{"a":"<&>"}},{"type":"B","data_base64":""}]}`, `"duplicate":true`},
 		{"read", ``, `"data":null`},
 		{"read.account", `{"limit":1}`, `"data":{"a":"<&>"}`},
+		{"read.account", `{"limit":1}`, `"frontier":"` + "0000"},
+		{"read.account", `{"tags":["none"]}`, `"events":[],"next"`},
 		{"read.account.7.eu", `{"direction":"backward","limit":1}`, `"data_base64":""`},
 		{"head.account.7.eu", ``, `"version":2`},
 		{"head", `{"stream":"account.8"}`, `"version":1`},
 		{"txn.r.1", ``, `"type":"accord.v1.txn_reply"`},
 		{"subscriber.claim", `{"key":"k","worker":` + worker + `}`, `"running":true`},
 		{"subscriber.ack", `{"key":"k","worker":` + worker + `,"position":"` + appended.Position + `"}`, `"running":true`},
-		{"subscriber.get", `{"key":"k","worker":` + worker + `}`, `"cursor":"` + appended.Position + `","running":true`},
+		{"subscriber.get", `{"key":"k","worker":` + worker + `}`, `"running":true,"worker":` + worker + `,"cursor":"` + appended.Position + `","seen":"2`},
+		{"subscriber.claim", `{"key":"k","worker":` + worker + `,"previous":` + worker + `}`, `"running":true`},
+		{"subscriber.claim", `{"key":"k","worker":"none","previous":` + worker + `}`, `"running":false`},
+		{"subscriber.claim", `{"key":"k","worker":` + worker + `,"previous":"none"}`, `"running":true`},
+		{"subscriber.list", ``, `"subscribers":[{"type":"accord.v1.subscriber_reply","key":"k","running":false,"worker":` + worker + `,"cursor":"` + appended.Position + `"`},
+		{"subscriber.list", `{"after":"k"}`, `"subscribers":[]`},
+		{"subscriber.reset", `{"key":"k"}`, `"type":"accord.v1.subscriber_reply","key":"k","running":false}`},
+		{"subscriber.get", `{"key":"k"}`, `"key":"k","running":false,"seen":"2`},
+		{"count", `{"category":"account"}`, `"count":3`},
+		{"count", `{"stream":"account.8","after":"` + appended.Position + `"}`, `"count":1`},
 		{"snapshot.put", `{"stream":"account.8","name":"n","version":1,"data_base64":"AAE="}`, `"type":"accord.v1.snapshot_reply"`},
 		{"snapshot.get", `{"stream":"account.8","name":"n"}`, `"data_base64":"AAE="`},
 		{"snapshot.drop", `{"stream":"account.8","name":"n"}`, `"type":"accord.v1.snapshot_reply"`},
@@ -155,8 +166,16 @@ func TestRefusals(t *testing.T) {
 		{"apend.account", one, bus.CodeVerb},
 		{"subscriber.gett", `{}`, bus.CodeVerb},
 		{"subscriber.get.it", `{}`, bus.CodeVerb},
-		{"subscriber.list", `{}`, bus.CodeVerb},
+		{"subscriber.list", `{"limit":-1}`, bus.CodeInvalid},
+		{"subscriber.list", `{"after":"\u0000"}`, bus.CodeInvalid},
+		{"subscriber.claim", `{"key":"k","worker":"none"}`, bus.CodeInvalid},
+		{"subscriber.claim", `{"key":"k","worker":"none","previous":"nobody"}`, bus.CodeInvalid},
+		{"subscriber.claim", `{"key":"k","worker":"01ARZ3NDEKTSV4RRFFQ69G5FAV","previous":"01ARZ3NDEKTSV4RRFFQ69G5FAW"}`, bus.CodeFenced},
+		{"subscriber.reset", `{"key":"k","position":"x"}`, bus.CodeInvalid},
+		{"count", `{"category":"$x"}`, bus.CodeInvalid},
 		{"node.n1.explode", `{}`, bus.CodeVerb},
+		{"node.n1.digest", `{}`, bus.CodeVerb}, // of a backend that has none
+		{"node.n1.digest", `{"until":1}`, bus.CodeInvalid},
 		{"append.account.*", one, bus.CodeInvalid},
 		{"append.account", one, bus.CodeInvalid},
 		{"append.$account.7", one, bus.CodeInvalid},
@@ -173,6 +192,8 @@ func TestRefusals(t *testing.T) {
 		{"read.account.7", `{"from_version":9223372036854775809}`, bus.CodeInvalid},
 		{"read.account.7", `{"stream":"account.8"}`, bus.CodeInvalid},
 		{"read", `{"after":"x"}`, bus.CodeInvalid},
+		{"read", `{"tags":[""]}`, bus.CodeInvalid},
+		{"read", `{"tags":[` + strings.Repeat(`"t",`, 16) + `"t"]}`, bus.CodeTooLarge},
 		{"txn.nobody", ``, bus.CodeNotFound},
 		{"txn.nobody", `{"explain":true}`, bus.CodeInvalid},
 		{"subscriber.claim", `{"key":"k"}`, bus.CodeInvalid},
@@ -205,6 +226,35 @@ func TestErrorsOfTheBackend(t *testing.T) {
 	back := (&bus.ErrorReply{Error: detail}).Err()
 	if unknown, ok := errors.AsType[*event.UnknownError](back); !ok || unknown.RequestID != "r" {
 		t.Errorf("comes back as %v", back)
+	}
+}
+
+// TestOutcomeOfRefusals: an error says what became of a write, asked about later as well; of a read it says nothing.
+func TestOutcomeOfRefusals(t *testing.T) {
+	s := serve(t, 0, bus.ServiceConfig{}, backend{})
+	const none, nothing = "not_committed", "; nothing was written"
+	for _, test := range []struct {
+		subject, body string
+		errCode       int
+		outcome       string
+		says          bool // that nothing was written
+	}{
+		{"append.a.1", `{"request_id":"refused","expect":5,"events":[{"type":"T","data":1}]}`, bus.CodeConflict, none, true},
+		{"txn.refused", ``, bus.CodeConflict, none, true},
+		{"node.n1.txn.refused", ``, bus.CodeConflict, none, true},
+		{"txn.refused", `{"explain":true}`, bus.CodeInvalid, "", false},
+		{"txn.nobody", ``, bus.CodeNotFound, "", false},
+		{"append.a.1", `{"events":[]}`, bus.CodeInvalid, none, true},
+		{"append.a.1", `{"request_id":"` + strings.Repeat("r", 1000) + `","events":[{"type":"T","data":1}]}`, bus.CodeInvalid, none, true},
+		{"append.a.1", `{"events":[` + strings.Repeat(`{"type":"T","data":1},`, 1000) + `{"type":"T","data":1}]}`, bus.CodeTooLarge, none, true},
+		{"read.a", `{"direction":"up"}`, bus.CodeInvalid, "", false},
+		{"read", `{"tags":[` + strings.Repeat(`"t",`, 16) + `"t"]}`, bus.CodeTooLarge, "", false},
+		{"head.a.1", `{"version":1}`, bus.CodeInvalid, "", false},
+	} {
+		got := s.refused(test.subject, test.body, test.errCode)
+		if got.Outcome != test.outcome || strings.HasSuffix(got.Description, nothing) != test.says {
+			t.Errorf("%s %.60s: got outcome %q and %q", test.subject, test.body, got.Outcome, got.Description)
+		}
 	}
 }
 

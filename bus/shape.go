@@ -25,6 +25,9 @@ type field struct {
 
 // shapeOf derives a shape from the type that encoding/json decodes into. Types have at most 64 fields.
 func shapeOf(t reflect.Type) *shape {
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
+		t = t.Elem()
+	}
 	switch {
 	case t.Kind() == reflect.Map:
 		return &shape{}

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	"natsaccord/event"
@@ -32,17 +33,30 @@ const (
 	PhaseFence      Phase = "fence"
 	PhaseFetch      Phase = "fetch"
 	PhaseCatchUp    Phase = "catchup"
+	PhaseLog        Phase = "log" // parts of logs, for nodes that were away for long
 )
+
+// Notes are not phases but travel as such: something small that nodes tell each other beside the protocol, in JSON.
+// A lost note is no harm.
+const (
+	NoteLive   Phase = "live"   // how far live events are published
+	NoteDigest Phase = "digest" // what the log hashes to
+)
+
+func (p Phase) isNote() bool { return p == NoteLive || p == NoteDigest }
 
 // Phases returns all phases.
 func Phases() []Phase {
 	return []Phase{
-		PhasePreAccept, PhaseAccept, PhaseCommit, PhaseStable, PhaseRecover, PhaseInvalidate, PhaseFence, PhaseFetch, PhaseCatchUp,
+		PhasePreAccept, PhaseAccept, PhaseCommit, PhaseStable, PhaseRecover, PhaseInvalidate, PhaseFence, PhaseFetch, PhaseCatchUp, PhaseLog,
 	}
 }
 
-// Valid tells whether p is one of the phases.
+// Valid tells whether p is one of the phases or notes.
 func (p Phase) Valid() bool {
+	if p.isNote() {
+		return true
+	}
 	for _, phase := range Phases() {
 		if p == phase {
 			return true
@@ -57,6 +71,7 @@ const (
 	verbRead       = "read"
 	verbHead       = "head"
 	verbTxn        = "txn"
+	verbCount      = "count"
 	verbSubscriber = "subscriber"
 	verbSnapshot   = "snapshot"
 	verbCluster    = "cluster"
@@ -142,7 +157,10 @@ func (s Subjects) HeadOf() string { return s.client(verbHead) }
 // Txn is where the outcome of a request is asked for, by request id or TxnID.
 func (s Subjects) Txn(id string) string { return s.client(verbTxn, id) }
 
-// Subscriber is where a subscriber is worked on: get, claim or ack.
+// Count is where it is asked how many events there are.
+func (s Subjects) Count() string { return s.client(verbCount) }
+
+// Subscriber is where subscribers are worked on: get, list, claim, ack or reset.
 func (s Subjects) Subscriber(verb string) string { return s.client(verbSubscriber, verb) }
 
 // Snapshot is where a snapshot is worked on: get, put or drop.
@@ -151,7 +169,7 @@ func (s Subjects) Snapshot(verb string) string { return s.client(verbSnapshot, v
 // ClusterInfo is where any node tells about the cluster.
 func (s Subjects) ClusterInfo() string { return s.client(verbCluster, "info") }
 
-// Node is where one node is spoken to: info, health or drain.
+// Node is where one node is spoken to: info, health, drain or digest.
 func (s Subjects) Node(node, verb string) string { return s.client(verbNode, node, verb) }
 
 // NodeRead is where one node's log is read, whatever other nodes are nearer.
@@ -162,21 +180,48 @@ func (s Subjects) NodeHead(node string, stream event.Stream) string {
 	return s.client(verbNode, node, verbHead, string(stream))
 }
 
-// Event is where an event is published after it committed. Of its type, what a subject cannot hold becomes _.
+// Event is where an event is published after it has committed: <prefix>.v1.event.<category>.<id>.<type>. The id may
+// be several tokens, the type is always one, the last. What cannot stand in a subject is escaped as in a URL: % is
+// %25, * is %2A, > is %3E, and so is %2E a dot that would make an empty token, or any dot of a type.
 func (s Subjects) Event(stream event.Stream, eventType string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r == '*' || r == '>' || r <= ' ' {
-			return '_'
-		}
-		return r
-	}, eventType)
-	tokens := strings.Split(clean, ".")
-	for i := range tokens {
-		if tokens[i] == "" {
-			tokens[i] = "_"
-		}
+	return s.client(verbEvent, stream.Category(), escapeID(stream.ID()), strings.ReplaceAll(escapeToken(eventType), ".", "%2E"))
+}
+
+// Events matches every published event.
+func (s Subjects) Events() string { return s.client(verbEvent, ">") }
+
+// ParseEvent takes apart what Event made.
+func (s Subjects) ParseEvent(subject string) (stream event.Stream, eventType string, ok bool) {
+	tail, ok := strings.CutPrefix(subject, s.client(verbEvent, ""))
+	last := strings.LastIndexByte(tail, '.')
+	if !ok || last < 0 {
+		return "", "", false
 	}
-	return s.client(verbEvent, string(stream), strings.Join(tokens, "."))
+	name, err := url.PathUnescape(tail[:last])
+	if err != nil {
+		return "", "", false
+	}
+	eventType, err = url.PathUnescape(tail[last+1:])
+	return event.Stream(name), eventType, err == nil && event.Stream(name).Validate() == nil
+}
+
+// escapeToken escapes what NATS gives a meaning, and the escape itself.
+func escapeToken(s string) string {
+	return strings.NewReplacer("%", "%25", "*", "%2A", ">", "%3E").Replace(s)
+}
+
+// escapeID also escapes the dots that would make an empty token: in front, at the end and behind another dot.
+func escapeID(id string) string {
+	id = escapeToken(id)
+	var b strings.Builder
+	for i := range len(id) {
+		if id[i] == '.' && (i == 0 || i == len(id)-1 || id[i-1] == '.') {
+			b.WriteString("%2E")
+			continue
+		}
+		b.WriteByte(id[i])
+	}
+	return b.String()
 }
 
 // Clients matches every client subject, published events included.

@@ -15,9 +15,11 @@ const (
 	TypeTxnReply        = "accord.v1.txn_reply"
 	TypeSubscriberReply = "accord.v1.subscriber_reply"
 	TypeSubscriberList  = "accord.v1.subscriber_list_reply"
+	TypeCountReply      = "accord.v1.count_reply"
 	TypeSnapshotReply   = "accord.v1.snapshot_reply"
 	TypeClusterReply    = "accord.v1.cluster_reply"
 	TypeNodeReply       = "accord.v1.node_reply"
+	TypeDigestReply     = "accord.v1.digest_reply"
 	TypeError           = "accord.v1.error"
 )
 
@@ -34,10 +36,23 @@ type NewEvent struct {
 	RoutingKey string            `json:"routing_key,omitempty"`
 }
 
+// Absence demands that no event after a position matches any of the items.
+type Absence struct {
+	Items []Match `json:"items"`
+	After string  `json:"after,omitempty"`
+}
+
+// Match selects the events of one of the types, or of any if there are none, that have all of the tags.
+type Match struct {
+	Types []string `json:"types,omitempty"`
+	Tags  []string `json:"tags"`
+}
+
 // AppendRequest appends to the stream that its subject names.
 type AppendRequest struct {
 	RequestID string        `json:"request_id,omitempty"`
 	Expect    *event.Expect `json:"expect,omitempty"`
+	Absent    *Absence      `json:"absent,omitempty"`
 	After     string        `json:"after,omitempty"`
 	TimeoutMS int64         `json:"timeout_ms,omitempty"`
 	Events    []NewEvent    `json:"events"`
@@ -47,6 +62,7 @@ type AppendRequest struct {
 type TransactionRequest struct {
 	RequestID string     `json:"request_id,omitempty"`
 	Checks    []Check    `json:"checks,omitempty"`
+	Absent    *Absence   `json:"absent,omitempty"`
 	After     string     `json:"after,omitempty"`
 	TimeoutMS int64      `json:"timeout_ms,omitempty"`
 	Events    []NewEvent `json:"events"`
@@ -99,6 +115,7 @@ type ReadRequest struct {
 	MaxBytes    int      `json:"max_bytes,omitempty"`
 	Types       []string `json:"types,omitempty"`
 	RoutingKey  string   `json:"routing_key,omitempty"`
+	Tags        []string `json:"tags,omitempty"` // events with all of them
 	Consistency string   `json:"consistency,omitempty"`
 	MinPosition string   `json:"min_position,omitempty"`
 	WaitMS      int64    `json:"wait_ms,omitempty"`
@@ -106,11 +123,12 @@ type ReadRequest struct {
 
 // ReadReply is a page of events.
 type ReadReply struct {
-	Type   string      `json:"type"`
-	Events []ReadEvent `json:"events"`
-	Next   string      `json:"next"`
-	End    bool        `json:"end"`
-	Head   *HeadReply  `json:"head,omitempty"` // of the stream that was read
+	Type     string      `json:"type"`
+	Events   []ReadEvent `json:"events"`
+	Next     string      `json:"next"`
+	End      bool        `json:"end"`
+	Head     *HeadReply  `json:"head,omitempty"` // of the stream that was read
+	Frontier string      `json:"frontier"`       // of the node that answers
 }
 
 // ReadEvent is an event that was committed.
@@ -144,36 +162,6 @@ type HeadReply struct {
 // noFields is a request whose subject says it all.
 type noFields struct{}
 
-// SubscriberRequest is of a named subscriber: get needs no worker and claim no position.
-type SubscriberRequest struct {
-	Key      string `json:"key"`
-	Worker   string `json:"worker,omitempty"`
-	Position string `json:"position,omitempty"`
-	Lag      uint64 `json:"lag,omitempty"`
-}
-
-// SubscriberReply tells where a subscriber is, and whether the worker that asked is its current one.
-type SubscriberReply struct {
-	Type    string `json:"type"`
-	Key     string `json:"key"`
-	Cursor  string `json:"cursor,omitempty"` // of get, once something was acknowledged
-	Running bool   `json:"running"`
-}
-
-// SubscriberListReply names all subscribers.
-type SubscriberListReply struct {
-	Type        string           `json:"type"`
-	Subscribers []SubscriberInfo `json:"subscribers"`
-}
-
-// SubscriberInfo is where a subscriber is, and who works for it.
-type SubscriberInfo struct {
-	Key    string `json:"key"`
-	Worker string `json:"worker"`
-	Cursor string `json:"cursor"`
-	Lag    uint64 `json:"lag"`
-}
-
 // SnapshotMessage is a snapshot, in requests and in replies.
 type SnapshotMessage struct {
 	Type       string `json:"type,omitempty"`
@@ -197,6 +185,10 @@ type NodeReply struct {
 	InFlight    int               `json:"in_flight"`
 	Events      uint64            `json:"events"`
 	Last        string            `json:"last"`
+	Frontier    string            `json:"frontier"`
+	Publishing  bool              `json:"publishing"`
+	Alarm       string            `json:"alarm,omitempty"`
+	Digest      *DigestInfo       `json:"digest,omitempty"`
 	Peers       []PeerStatus      `json:"peers"`
 	Counters    map[string]uint64 `json:"counters,omitempty"`
 }
@@ -206,4 +198,25 @@ type PeerStatus struct {
 	Node      string `json:"node"`
 	Suspected bool   `json:"suspected"`
 	Lag       int    `json:"lag"`
+}
+
+// DigestRequest asks a node for the digest of a run of events, as event.DigestQuery does.
+type DigestRequest struct {
+	From   uint64 `json:"from,omitempty"`
+	To     uint64 `json:"to,omitempty"`
+	Stored bool   `json:"stored,omitempty"`
+}
+
+// DigestInfo is a digest, as event.Digest is.
+type DigestInfo struct {
+	From     uint64 `json:"from"`
+	To       uint64 `json:"to"`
+	Position string `json:"position"`
+	Sum      string `json:"sum"`
+}
+
+// DigestReply is a node's digest of a run of events.
+type DigestReply struct {
+	Type string `json:"type"`
+	DigestInfo
 }

@@ -48,6 +48,9 @@ func (c *Client) Append(ctx context.Context, a event.Append) (event.Receipt, err
 		if conflict, ok := errors.AsType[*event.ConflictError](err); ok {
 			conflict.Duplicate = false
 		}
+		if exists, ok := errors.AsType[*event.ExistsError](err); ok {
+			exists.Duplicate = false
+		}
 	}
 	return receipt, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func TestAppendSurvives(t *testing.T) {
 		"lost replies":     {lostReply, lostReply},
 		"no quorum":        {fails(event.ErrNoQuorum), fails(event.ErrNoQuorum)},
 		"a draining node":  {fails(event.ErrDraining)},
+		"a damaged node":   slices.Repeat([]fault{fails(event.ErrDiverged)}, 8),
 		"a closed node":    {fails(event.ErrClosed)},
 		"an invalidation":  {fails(event.ErrAborted)},
 		"overload":         {fails(&event.OverloadedError{RetryAfter: time.Millisecond})},

@@ -56,7 +56,10 @@ type Client struct {
 	subjects bus.Subjects
 }
 
-var _ event.Executor = (*Client)(nil)
+var (
+	_ event.Executor      = (*Client)(nil)
+	_ event.Subscriptions = (*Client)(nil)
+)
 
 // New returns a client over a connection that stays its caller's.
 func New(nc *nats.Conn, options Options) (*Client, error) {

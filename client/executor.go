@@ -3,66 +3,9 @@ package client
 import (
 	"context"
 
-	"github.com/oklog/ulid/v2"
-
 	"natsaccord/bus"
 	"natsaccord/event"
 )
-
-// subscriber makes one try of a request about a named subscriber.
-func (c *Client) subscriber(op string, request bus.SubscriberRequest, reply *bus.SubscriberReply) attempt {
-	subject := c.on(c.subjects.Subscriber(op), "subscriber."+op)
-	return func(ctx context.Context) error {
-		if err := unsent(ctx); err != nil {
-			return err
-		}
-		return c.ask(ctx, query{subject, request, reply, &reply.Type, bus.TypeSubscriberReply})
-	}
-}
-
-// readSubscriber asks where a subscriber is, and whether worker is its current worker.
-func (c *Client) readSubscriber(ctx context.Context, request bus.SubscriberRequest) (bus.SubscriberReply, error) {
-	ctx, cancel := c.bounded(ctx, 0)
-	defer cancel()
-	var reply bus.SubscriberReply
-	err := c.read(ctx, 0, c.subscriber("get", request, &reply))
-	return reply, err
-}
-
-// SubscriberCursor implements event.Executor.
-func (c *Client) SubscriberCursor(ctx context.Context, key string) (event.Position, error) {
-	reply, err := c.readSubscriber(ctx, bus.SubscriberRequest{Key: key})
-	return event.Position(reply.Cursor), err
-}
-
-// IsSubscriberRunning implements event.Executor.
-func (c *Client) IsSubscriberRunning(ctx context.Context, key string, worker ulid.ULID) (bool, error) {
-	reply, err := c.readSubscriber(ctx, bus.SubscriberRequest{Key: key, Worker: worker.String()})
-	return reply.Running, err
-}
-
-// changeSubscriber claims or acknowledges. invalid is what checking the request came to.
-func (c *Client) changeSubscriber(ctx context.Context, op string, request bus.SubscriberRequest, invalid error) error {
-	if invalid != nil {
-		return invalid
-	}
-	ctx, cancel := c.bounded(ctx, 0)
-	defer cancel()
-	return c.command(ctx, c.subscriber(op, request, &bus.SubscriberReply{}))
-}
-
-// UpsertSubscriber implements event.Executor.
-func (c *Client) UpsertSubscriber(ctx context.Context, key string, worker ulid.ULID) error {
-	_, err := event.NewClaim(key, worker)
-	return c.changeSubscriber(ctx, "claim", bus.SubscriberRequest{Key: key, Worker: worker.String()}, err)
-}
-
-// Acknowledge implements event.Executor.
-func (c *Client) Acknowledge(ctx context.Context, key string, worker ulid.ULID, position event.Position, lag uint64) error {
-	_, err := event.NewAck(key, worker, position, lag)
-	request := bus.SubscriberRequest{Key: key, Worker: worker.String(), Position: string(position), Lag: lag}
-	return c.changeSubscriber(ctx, "ack", request, err)
-}
 
 // snapshot makes one try of a request about a snapshot.
 func (c *Client) snapshot(op string, request bus.SnapshotMessage, reply *bus.SnapshotMessage) attempt {

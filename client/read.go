@@ -80,15 +80,15 @@ func (c *Client) Events(ctx context.Context, args event.ReadArgs) iter.Seq2[even
 }
 
 // Follow reads on from args.After, and waits for more whenever there is nothing left, until ctx ends or the loop
-// over it does. An error that may pass is yielded and leaves a gap in time only: if the loop goes on, so does
+// over it does. Every event is yielded once and in order, whichever nodes answer. An error that may pass is yielded and leaves a gap in time only: if the loop goes on, so does
 // Follow, from where it was. args.Limit is a page's, and args.Wait that of one request.
 func (c *Client) Follow(ctx context.Context, args event.ReadArgs) iter.Seq2[event.Event, error] {
 	if args.Wait == 0 {
 		args.Wait = followWait
 	}
 	return func(yield func(event.Event, error) bool) {
-		if args.Backward {
-			yield(event.Event{}, &event.InvalidError{Field: "direction", Reason: "is backward: the newest events cannot be followed"})
+		if err := checkFollow(args); err != nil {
+			yield(event.Event{}, err)
 			return
 		}
 		for {
@@ -108,6 +108,17 @@ func (c *Client) Follow(ctx context.Context, args event.ReadArgs) iter.Seq2[even
 			advance(&args, page)
 		}
 	}
+}
+
+// checkFollow refuses what cannot be followed without a gap.
+func checkFollow(args event.ReadArgs) error {
+	switch {
+	case args.Backward:
+		return &event.InvalidError{Field: "direction", Reason: "is backward: the newest events cannot be followed"}
+	case args.Consistency == event.Local && args.Stream == "":
+		return &event.InvalidError{Field: "consistency", Reason: "is local: more than one stream is followed up to the frontier, or events would be missed"}
+	}
+	return nil
 }
 
 // yieldAll tells whether the loop wants more than this page.

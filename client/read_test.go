@@ -149,7 +149,7 @@ func TestFollowEnds(t *testing.T) {
 	for e, err := range c.Follow(ctx, event.ReadArgs{}) {
 		t.Errorf("when its context ended: got %+v, %v", e, err)
 	}
-	for name, args := range map[string]event.ReadArgs{"backward": {Backward: true}, "invalid": {Category: "a b"}} {
+	for name, args := range map[string]event.ReadArgs{"backward": {Backward: true}, "local": {Category: "account", Consistency: event.Local}, "invalid": {Category: "a b"}} {
 		yielded := 0
 		for _, err := range c.Follow(t.Context(), args) {
 			if _, ok := errors.AsType[*event.InvalidError](err); !ok {

@@ -66,9 +66,17 @@ func (c *Client) try(ctx context.Context, wait time.Duration, do attempt) error 
 	return do(ctx)
 }
 
+// divergedTries is how many times more often a call is tried that came to a node with a damaged log: it refuses for as
+// long as it is damaged, and NATS goes on to give it its share of the calls.
+const divergedTries = 4
+
 // again pauses before the next try, a jittered while that grows, and tells whether there is one.
 func (c *Client) again(ctx context.Context, try int, err error) bool {
-	if try >= c.options.Tries {
+	most := c.options.Tries
+	if errors.Is(err, event.ErrDiverged) {
+		most *= divergedTries
+	}
+	if try >= most {
 		return false
 	}
 	pause := rand.N(20 * time.Millisecond << min(try, 6))
@@ -99,9 +107,10 @@ func isOutcome(err error) bool {
 		return true
 	}
 	_, conflict := errors.AsType[*event.ConflictError](err)
+	_, exists := errors.AsType[*event.ExistsError](err)
 	_, reused := errors.AsType[*event.ReusedError](err)
 	_, taken := errors.AsType[*event.IDTakenError](err)
-	return conflict || reused || taken
+	return conflict || exists || reused || taken
 }
 
 // isRefusal tells whether err refused a request that would be refused again.
@@ -119,7 +128,7 @@ func isNothing(err error) bool {
 	if _, ok := errors.AsType[*event.OverloadedError](err); ok {
 		return true
 	}
-	for _, reason := range []error{event.ErrNoQuorum, event.ErrDraining, event.ErrAborted, event.ErrClosed, errUnsent} {
+	for _, reason := range []error{event.ErrNoQuorum, event.ErrDraining, event.ErrAborted, event.ErrClosed, event.ErrDiverged, errUnsent} {
 		if errors.Is(err, reason) {
 			return true
 		}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"natsaccord/accord"
 	"natsaccord/accord/quorum"
 	"natsaccord/event"
@@ -21,13 +19,23 @@ func (n *Node) Append(ctx context.Context, a event.Append) (event.Receipt, error
 	if n.cfg.single {
 		return n.appendAlone(ctx, a)
 	}
-	after, err := n.parseAfter(a.After)
+	after, err := n.parsePosition("after", a.After)
 	if err != nil {
 		return event.Receipt{}, err
 	}
 	cmd, err := event.NewAppend(a, n.cfg.Limits)
 	if err != nil {
 		return event.Receipt{}, err
+	}
+	if a.Absent != nil {
+		// What was read executes before what was decided on it.
+		seen, err := n.parsePosition("absent.after", a.Absent.After)
+		if err != nil {
+			return event.Receipt{}, err
+		}
+		if seen.After(after) {
+			after = seen
+		}
 	}
 	timeout := a.Timeout
 	if timeout == 0 {
@@ -48,8 +56,11 @@ func (n *Node) Append(ctx context.Context, a event.Append) (event.Receipt, error
 
 // appendAlone writes straight to the store.
 func (n *Node) appendAlone(ctx context.Context, a event.Append) (event.Receipt, error) {
-	if *n.state.Load() == stateDraining {
+	switch {
+	case *n.state.Load() == stateDraining:
 		return event.Receipt{}, event.ErrDraining
+	case n.distrusted.Load():
+		return event.Receipt{}, event.ErrDiverged
 	}
 	receipt, err := n.store.Append(ctx, a)
 	if err == nil {
@@ -58,19 +69,32 @@ func (n *Node) appendAlone(ctx context.Context, a event.Append) (event.Receipt, 
 	return receipt, err
 }
 
-// parseAfter returns the timestamp that an append is to execute after.
-func (n *Node) parseAfter(p event.Position) (accord.Timestamp, error) {
+// parsePosition returns when the event at a position executed, or is to have executed. field is where the
+// position stands.
+func (n *Node) parsePosition(field string, p event.Position) (accord.Timestamp, error) {
 	if p == "" {
 		return accord.Timestamp{}, nil
 	}
 	t, err := accord.ParseTimestamp(p.ExecuteAt())
 	if err != nil {
-		return accord.Timestamp{}, &event.InvalidError{Field: "after", Reason: "is not a position"}
+		return accord.Timestamp{}, &event.InvalidError{Field: field, Reason: "is not a position"}
 	}
 	if t.HLC > uint64(n.cfg.Now().UnixMicro())+accord.Second {
-		return accord.Timestamp{}, &event.InvalidError{Field: "after", Reason: "lies in the future"}
+		return accord.Timestamp{}, &event.InvalidError{Field: field, Reason: "lies in the future"}
 	}
 	return t, nil
+}
+
+// errForgotten: the transaction is over, and whether it was applied is known by its request id only. A new
+// transaction with the same one finds out.
+var errForgotten = errors.New("node: the transaction is over, its outcome is not known here")
+
+// unknown makes of errForgotten what a caller is told.
+func unknown(err error, cmd event.Command) error {
+	if errors.Is(err, errForgotten) {
+		return &event.UnknownError{RequestID: requestID(cmd), Err: err}
+	}
+	return err
 }
 
 // propose takes a command through consensus. An invalidated attempt is repeated with a new transaction for as
@@ -83,8 +107,9 @@ func (n *Node) propose(ctx context.Context, cmd event.Command, after accord.Time
 	txn := &accord.Txn{Keys: coreKeys(cmd.Keys()), Body: body}
 	for {
 		outcome, path, err := n.attempt(ctx, cmd, accord.Submit{Txn: txn, After: after})
-		if !errors.Is(err, event.ErrAborted) || ctx.Err() != nil {
-			return outcome, path, err
+		again := errors.Is(err, event.ErrAborted) || errors.Is(err, errForgotten) && requestID(cmd) != ""
+		if !again || ctx.Err() != nil {
+			return outcome, path, unknown(err, cmd)
 		}
 	}
 }
@@ -102,7 +127,7 @@ func (n *Node) attempt(ctx context.Context, cmd event.Command, submit accord.Sub
 	n.inputs.put(input{step: submit})
 	select {
 	case <-c.done:
-		if c.err != nil && !errors.Is(c.err, event.ErrAborted) {
+		if c.err != nil && !errors.Is(c.err, event.ErrAborted) && !errors.Is(c.err, errForgotten) {
 			return event.Outcome{}, 0, &event.UnknownError{RequestID: requestID(cmd), TxnID: n.calls.txnID(c), Err: c.err}
 		}
 		return c.outcome, c.path, c.err
@@ -118,6 +143,9 @@ func (n *Node) admit() error {
 		return event.ErrClosed
 	case stateDraining:
 		return event.ErrDraining
+	}
+	if n.distrusted.Load() {
+		return event.ErrDiverged
 	}
 	if n.view.Load().reachable < quorum.Slow(len(n.cfg.Nodes)) {
 		return event.ErrNoQuorum
@@ -142,29 +170,8 @@ func coreKeys(keys []string) accord.Keys {
 
 // Write implements event.Executor.
 func (n *Node) Write(ctx context.Context, events []event.Event) error {
-	if n.cfg.single {
-		return n.store.Write(ctx, events)
-	}
 	_, err := n.Append(ctx, event.Append{Events: events})
 	return err
-}
-
-// UpsertSubscriber implements event.Executor, on all nodes.
-func (n *Node) UpsertSubscriber(ctx context.Context, key string, worker ulid.ULID) error {
-	if n.cfg.single {
-		return n.store.UpsertSubscriber(ctx, key, worker)
-	}
-	cmd, err := event.NewClaim(key, worker)
-	return n.run(ctx, cmd, err)
-}
-
-// Acknowledge implements event.Executor, on all nodes.
-func (n *Node) Acknowledge(ctx context.Context, key string, worker ulid.ULID, position event.Position, lag uint64) error {
-	if n.cfg.single {
-		return n.store.Acknowledge(ctx, key, worker, position, lag)
-	}
-	cmd, err := event.NewAck(key, worker, position, lag)
-	return n.run(ctx, cmd, err)
 }
 
 // PutSnapshot implements event.Executor, on all nodes.

@@ -21,9 +21,9 @@ type Config struct {
 	PreAcceptTimeout time.Duration // for the first round of an append; default 5 s
 	AcceptTimeout    time.Duration // for its second round; default 5 s
 	DependencyWait   time.Duration // longest wait of a read for what it must see; default 30 s
-	Workers          int           // batches of transactions applied at a time; default 4
-	BatchSize        int           // transactions applied in one go; default 100
-	Retention        time.Duration // how long executed transactions stay in accord_txn; default 1 h
+	Workers          int           // batches of transactions applied at a time; default 1, the Store of sqlstore takes no more
+	BatchSize        int           // transactions applied in one go; default 500
+	Retention        time.Duration // how long executed transactions stay in accord_txn, for people and peers to ask for; default 1 h
 	MaxInFlight      int           // appends coordinated at a time, beyond which they are refused; default 4,096
 	MaxWaiting       int           // batches of peer messages waiting to be handled, beyond which they are dropped; default 16,384
 
@@ -47,8 +47,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.PreAcceptTimeout, 5*time.Second)
 	setDefault(&c.AcceptTimeout, 5*time.Second)
 	setDefault(&c.DependencyWait, 30*time.Second)
-	setDefault(&c.Workers, 4)
-	setDefault(&c.BatchSize, 100)
+	setDefault(&c.Workers, 1)
+	setDefault(&c.BatchSize, 500)
 	setDefault(&c.Retention, time.Hour)
 	setDefault(&c.MaxInFlight, 4096)
 	setDefault(&c.MaxWaiting, 16384)
@@ -58,6 +58,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Core.Retain == 0 {
+		c.Core.Retain = uint64(c.Retention.Microseconds())
 	}
 	c.Core.Self = accord.NodeID(slices.Index(c.Nodes, c.Name) + 1)
 	c.Core.Nodes = nil

@@ -17,6 +17,10 @@ func (n *Node) execute(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-n.executions.ready:
+		case <-n.catchUps.ready:
+		}
+		for _, c := range n.catchUps.take() {
+			n.catchUp(ctx, c)
 		}
 		due := n.executions.take()
 		if len(due) == 0 {

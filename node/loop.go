@@ -25,6 +25,7 @@ func (n *Node) loop(ctx context.Context, m *accord.Machine) error {
 	defer n.dump(&last)
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
+	var pace pace
 	for {
 		select {
 		case <-ctx.Done():
@@ -32,8 +33,11 @@ func (n *Node) loop(ctx context.Context, m *accord.Machine) error {
 		case <-n.inputs.ready:
 		case <-alarm.C:
 		}
+		pace.wait()
+		inputs := n.inputs.take()
+		pace.turn(len(inputs))
 		now := uint64(n.cfg.Now().UnixMicro())
-		for _, in := range n.inputs.take() {
+		for _, in := range inputs {
 			last.add(now, in.step)
 			n.step(m, now, in)
 		}
@@ -52,18 +56,29 @@ func (n *Node) step(m *accord.Machine, now uint64, in input) {
 	case accord.Executed:
 		m.Step(now, step)
 		for i, id := range step.IDs {
-			n.calls.finish(id, in.outcomes[i], nil)
+			n.calls.finish(id, in.outcomes[i], known(in.outcomes[i]))
 		}
 		n.changed.signal()
+		if last, ok := n.unpublished(); ok && n.waiting.Load() > 0 {
+			m.Step(now, accord.Demand{At: last})
+		}
 	default:
 		m.Step(now, step)
 	}
 }
 
+// known returns errForgotten for an outcome that even the store cannot tell.
+func known(o event.Outcome) error {
+	if o.TxnID == "" {
+		return errForgotten
+	}
+	return nil
+}
+
 // handle carries out a Ready in the order that accord.Ready demands.
 func (n *Node) handle(m *accord.Machine, r accord.Ready) {
 	before := n.view.Load()
-	after := &view{reachable: m.Reachable(), watermark: m.Scalars().Watermark, counters: m.Counters()}
+	after := &view{reachable: m.Reachable(), watermark: m.Scalars().Watermark, counters: m.Counters(), sizes: m.Sizes()}
 	n.view.Store(after)
 	if len(r.Messages) > 0 {
 		n.bus.Send(r.Header, r.Messages)
@@ -81,13 +96,19 @@ func (n *Node) handle(m *accord.Machine, r accord.Ready) {
 	for _, id := range r.Aborted {
 		n.calls.finish(id, event.Outcome{}, event.ErrAborted)
 	}
+	if r.CatchUp != nil {
+		n.catchUps.put(*r.CatchUp)
+	}
+	for _, id := range r.Forgotten {
+		n.calls.finish(id, event.Outcome{}, errForgotten)
+	}
 	for _, ref := range r.Readable {
 		if ch, ok := n.reading.LoadAndDelete(ref); ok {
 			close(ch.(chan struct{}))
 		}
 	}
 	if after.watermark != before.watermark {
-		n.changed.signal()
+		n.moved.signal()
 	}
 }
 

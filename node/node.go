@@ -21,18 +21,23 @@ type Node struct {
 	inputs     *mailbox[input]   // for the loop
 	persists   *mailbox[persist] // for the journal writer
 	executions *mailbox[accord.Execution]
+	catchUps   *mailbox[accord.CatchUp] // for the executor too
 
 	calls   calls
 	reading sync.Map // uint64 → chan struct{}: linearizable reads that wait for their turn
 	refs    atomic.Uint64
-	changed broadcast // something was applied, or the watermark moved
+	changed broadcast    // something was applied
+	moved   broadcast    // the frontier has
+	waiting atomic.Int64 // readers that may be waiting for the frontier to move
 
-	view    atomic.Pointer[view] // of the Machine, after its last turn
-	state   atomic.Pointer[string]
-	started chan struct{} // closed when the node is ready, or has ended before it was
-	once    sync.Once
-	dropped atomic.Uint64 // peer batches there was no room for
-	groups  atomic.Uint64 // journal groups that held records
+	view  atomic.Pointer[view] // of the Machine, after its last turn
+	state atomic.Pointer[string]
+
+	distrusted atomic.Bool   // the log is damaged: clients are sent to other nodes
+	started    chan struct{} // closed when the node is ready, or has ended before it was
+	once       sync.Once
+	dropped    atomic.Uint64 // peer batches there was no room for
+	groups     atomic.Uint64 // journal groups that held records
 }
 
 // view is what other goroutines may know of the Machine.
@@ -40,17 +45,22 @@ type view struct {
 	reachable int
 	watermark accord.Timestamp
 	counters  accord.Counters
+	sizes     accord.Sizes
 }
 
 // What a node can be doing.
 const (
 	stateStarting = "starting"
 	stateReady    = "ready"
+	stateDiverged = "diverged" // as told in status; it may be draining besides
 	stateDraining = "draining"
 	stateStopped  = "stopped"
 )
 
-var _ event.Executor = (*Node)(nil)
+var (
+	_ event.Executor      = (*Node)(nil)
+	_ event.Subscriptions = (*Node)(nil)
+)
 
 // New returns a node that is not running yet. bus may be nil for a single node.
 func New(cfg Config, bus Bus, store Store) (*Node, error) {
@@ -61,6 +71,7 @@ func New(cfg Config, bus Bus, store Store) (*Node, error) {
 	n := &Node{
 		cfg: cfg, bus: bus, store: store,
 		inputs: newMailbox[input](), persists: newMailbox[persist](), executions: newMailbox[accord.Execution](),
+		catchUps: newMailbox[accord.CatchUp](),
 	}
 	n.calls.init(cfg.MaxInFlight)
 	n.started = make(chan struct{})
@@ -107,7 +118,7 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context) error{n.write, n.execute, func(ctx context.Context) error { return n.loop(ctx, machine) }} {
+	for _, part := range []func(context.Context) error{n.write, n.execute, n.prune, func(ctx context.Context) error { return n.loop(ctx, machine) }} {
 		running.Go(func() {
 			if err := part(ctx); err != nil {
 				cancel(err)
@@ -152,3 +163,8 @@ func (n *Node) Deliver(from accord.NodeID, h accord.Header, msgs []accord.Messag
 	}
 	n.inputs.put(input{step: accord.Deliver{From: from, Header: h, Messages: msgs}})
 }
+
+// Distrust has the node refuse clients, because its log is damaged, or serve them again. What they ask for with
+// event.Local it still tells, for whoever wants to look, and it goes on answering its peers: what they have agreed on
+// does not depend on a node's log.
+func (n *Node) Distrust(damaged bool) { n.distrusted.Store(damaged) }

@@ -122,3 +122,23 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+func TestStatusCountsWhatTheStoreDoes(t *testing.T) {
+	c := nodetest.New(t, 1)
+	before, err := c.Nodes[0].Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Nodes[0].Append(t.Context(), opened("account.1", 1)); err != nil {
+		t.Fatal(err)
+	}
+	after, err := c.Nodes[0].Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"applied", "fast", "syncs", "store_statements"} {
+		if after.Counters[name] <= before.Counters[name] {
+			t.Errorf("an append leaves the counter %s at %d", name, after.Counters[name])
+		}
+	}
+}

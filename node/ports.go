@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"iter"
+	"time"
 
 	"natsaccord/accord"
 	"natsaccord/event"
@@ -14,6 +15,8 @@ type Bus interface {
 	// Send never blocks; a full link drops. It keeps no reference to msgs but to what they point at, which
 	// never changes.
 	Send(h accord.Header, msgs []accord.Message)
+	// AskLog has another node answer a question, by its AnswerLog.
+	AskLog(ctx context.Context, node accord.NodeID, question []byte) ([]byte, error)
 }
 
 // Journal makes records durable.
@@ -22,8 +25,12 @@ type Journal interface {
 	// after a crash none. After an error what is durable is unknown, and the node stops.
 	AppendRecords(ctx context.Context, records []accord.Record, scalars *accord.Scalars) error
 
-	// Load returns what was appended: the last record of each transaction.
+	// Load returns what was appended: the last record of each transaction. Those may be left out that are
+	// decided, began before Scalars.RedundantBefore, and execute, if ever, at or before Scalars.Watermark.
 	Load(ctx context.Context) (accord.Scalars, iter.Seq2[accord.Record, error], error)
+
+	// Prune deletes the records that Load may leave out and that have not changed since a time.
+	Prune(ctx context.Context, before time.Time) (pruned int64, err error)
 }
 
 // Applier applies committed transactions to the store that clients read.
@@ -34,9 +41,21 @@ type Applier interface {
 	Apply(ctx context.Context, batch []accord.Execution) ([]event.Outcome, error)
 }
 
+// LogMerger lets a node that was away for long take over another's log.
+type LogMerger interface {
+	// ReadLog returns the part of the log after a cursor, for a node that misses everything since a watermark.
+	ReadLog(ctx context.Context, since accord.Timestamp, cursor string) ([]byte, error)
+	// MergeLog takes over a part while nothing is applied. With the last part next is empty, and the report
+	// complete. A part may be merged twice.
+	MergeLog(ctx context.Context, part []byte) (next string, report accord.CaughtUp, err error)
+	// LogCursor returns how far a log was merged of which the end is missing; empty if none was.
+	LogCursor(ctx context.Context) (string, error)
+}
+
 // Log is what clients read, and, in single-node mode, write.
 type Log interface {
 	event.Executor
+	event.Subscriptions
 	Append(ctx context.Context, a event.Append) (event.Receipt, error)
 	Head(ctx context.Context, stream event.Stream) (event.Head, error)
 	// Outcome finds a request by its id, or by the text of its TxnID; event.ErrNotFound.
@@ -47,9 +66,15 @@ type Log interface {
 	Syncs() uint64
 }
 
+// Counted is a Bus or a Store that counts what it does. Its counters stand in the node's status.
+type Counted interface {
+	Counters() map[string]uint64
+}
+
 // Store is one node's database.
 type Store interface {
 	Journal
 	Applier
+	LogMerger
 	Log
 }

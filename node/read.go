@@ -5,17 +5,18 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"natsaccord/accord"
 	"natsaccord/event"
 )
 
 // Read implements event.Executor. Without Consistency a stream is read linearizably, and everything else up
-// to the frontier. Consistencies are those of package event; a linearizable read needs a stream.
+// to the frontier. Consistencies are those of package event.
 func (n *Node) Read(ctx context.Context, args event.ReadArgs) (event.Page, error) {
 	if n.cfg.single {
-		return n.readPatiently(ctx, args, func(args event.ReadArgs) event.ReadArgs { return args })
+		if n.distrusted.Load() && args.Consistency != event.Local {
+			return event.Page{}, event.ErrDiverged
+		}
+		return n.readUpTo(ctx, args, n.end, &n.changed)
 	}
 	if args.Consistency == "" {
 		args.Consistency = event.Frontier
@@ -23,88 +24,115 @@ func (n *Node) Read(ctx context.Context, args event.ReadArgs) (event.Page, error
 			args.Consistency = event.Linearizable
 		}
 	}
-	bound := func(args event.ReadArgs) event.ReadArgs { return args }
+	if err := n.await(ctx, args); err != nil {
+		return event.Page{}, err
+	}
+	if args.Consistency != event.Frontier && (args.Stream != "" || args.Consistency == event.Local) {
+		return n.readApplied(ctx, args)
+	}
+	if args.Wait > 0 {
+		n.waiting.Add(1)
+		defer n.waiting.Add(-1)
+	}
+	return n.readUpTo(ctx, args, n.frontier, &n.moved)
+}
+
+// await waits until this node has what the read must see.
+func (n *Node) await(ctx context.Context, args event.ReadArgs) error {
+	if n.distrusted.Load() && args.Consistency != event.Local {
+		return event.ErrDiverged
+	}
 	switch args.Consistency {
-	case event.Local:
+	case event.Local, event.Frontier:
+		return nil
 	case event.AtLeast:
-		if err := n.reach(ctx, args.MinPosition); err != nil {
-			return event.Page{}, err
-		}
+		return n.reach(ctx, args.Stream, args.MinPosition)
 	case event.Linearizable:
 		if args.Stream == "" {
-			return event.Page{}, &event.InvalidError{Field: "consistency", Reason: "a linearizable read needs a stream"}
+			return n.barrier(ctx)
 		}
-		if err := n.barrier(ctx, "s"+string(args.Stream)); err != nil {
-			return event.Page{}, err
-		}
-	case event.Frontier:
-		bound = n.upToFrontier
-	default:
-		return event.Page{}, &event.InvalidError{Field: "consistency", Reason: fmt.Sprintf("is %q, want local, at_least, linearizable or frontier", args.Consistency)}
+		return n.barrier(ctx, "s"+string(args.Stream))
 	}
-	return n.readPatiently(ctx, args, bound)
+	return &event.InvalidError{Field: "consistency", Reason: fmt.Sprintf("is %q, want local, at_least, linearizable or frontier", args.Consistency)}
 }
 
-// readPatiently reads, and reads again whenever something changes until there is something to return or
+// readApplied reads what is applied, and reads again whenever more is until there is something to return or
 // args.Wait is over.
-func (n *Node) readPatiently(ctx context.Context, args event.ReadArgs, bound func(event.ReadArgs) event.ReadArgs) (event.Page, error) {
-	var end <-chan time.Time
-	if args.Wait > 0 {
-		timer := time.NewTimer(args.Wait)
-		defer timer.Stop()
-		end = timer.C
-	}
+func (n *Node) readApplied(ctx context.Context, args event.ReadArgs) (event.Page, error) {
+	end, stop := after(args.Wait)
+	defer stop()
 	for {
-		changed := n.changed.wait()
-		page, err := n.store.Read(ctx, bound(args))
-		if err != nil || len(page.Events) > 0 || end == nil {
+		changed, frontier := n.changed.wait(), n.frontier()
+		page, err := n.store.Read(ctx, args)
+		page.Frontier = frontier
+		if err != nil || len(page.Events) > 0 || !wait(ctx, changed, end) {
 			return page, err
 		}
-		select {
-		case <-changed:
-		case <-end:
+	}
+}
+
+// readUpTo reads what lies up to a limit, which moved tells of. Behind the limit nothing is selected, so that a
+// reader whose selection is at its end goes on from the limit and not over the same events again.
+func (n *Node) readUpTo(ctx context.Context, args event.ReadArgs, limit func() event.Position, moved *broadcast) (event.Page, error) {
+	end, stop := after(args.Wait)
+	defer stop()
+	for {
+		woken, upTo := moved.wait(), limit()
+		page, err := n.store.Read(ctx, bounded(args, upTo))
+		if err != nil {
+			return page, err
+		}
+		page.Frontier = upTo
+		if page.End && args.Stream == "" && !args.Backward {
+			page.Next = max(page.Next, upTo)
+		}
+		if len(page.Events) > 0 || end == nil {
 			return page, nil
-		case <-ctx.Done():
+		}
+		if !args.Backward {
+			args.After = page.Next
+		}
+		n.hurry()
+		if !wait(ctx, woken, end) {
 			return page, nil
 		}
 	}
 }
 
-// upToFrontier bounds a read to what is complete for ever.
-func (n *Node) upToFrontier(args event.ReadArgs) event.ReadArgs {
-	frontier := event.PositionAt(n.view.Load().watermark.String(), event.MaxIndex)
-	if args.Before == "" || frontier < args.Before {
-		args.Before = frontier
+// bounded selects nothing behind a position.
+func bounded(args event.ReadArgs, upTo event.Position) event.ReadArgs {
+	if args.Before == "" || upTo < args.Before {
+		args.Before = upTo // where no event stands
 	}
 	return args
 }
 
-// reach waits until everything up to a position is applied here.
-func (n *Node) reach(ctx context.Context, p event.Position) error {
-	if p == "" {
-		return nil
+// after returns a channel for the end of a wait, nil if there is to be none.
+func after(patience time.Duration) (<-chan time.Time, func() bool) {
+	if patience <= 0 {
+		return nil, func() bool { return false }
 	}
-	want, err := accord.ParseTimestamp(p.ExecuteAt())
-	if err != nil {
-		return &event.InvalidError{Field: "min_position", Reason: "is not a position"}
-	}
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.DependencyWait)
-	defer cancel()
-	for {
-		changed := n.changed.wait()
-		if !n.view.Load().watermark.Before(want) {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("node %s: wait for position %s: %w", n.cfg.Name, p, ctx.Err())
-		}
-	}
+	timer := time.NewTimer(patience)
+	return timer.C, timer.Stop
 }
 
-// barrier waits until everything acknowledged on a key before the call is applied here.
-func (n *Node) barrier(ctx context.Context, key string) error {
+// wait tells whether something was woken before the end, or ctx's.
+func wait(ctx context.Context, woken <-chan struct{}, end <-chan time.Time) bool {
+	if end == nil {
+		return false
+	}
+	select {
+	case <-woken:
+		return true
+	case <-end:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// barrier waits until everything acknowledged on the keys before the call is applied here; without keys, until
+// everything acknowledged at all lies up to the frontier.
+func (n *Node) barrier(ctx context.Context, keys ...string) error {
 	if err := n.admit(); err != nil {
 		return err
 	}
@@ -113,7 +141,7 @@ func (n *Node) barrier(ctx context.Context, key string) error {
 	ref, readable := n.refs.Add(1), make(chan struct{})
 	n.reading.Store(ref, readable)
 	defer n.reading.Delete(ref)
-	n.inputs.put(input{step: accord.Read{Ref: ref, Keys: accord.NewKeys([]accord.Key{accord.Key(key)})}})
+	n.inputs.put(input{step: accord.Read{Ref: ref, Keys: coreKeys(keys)}})
 	select {
 	case <-readable:
 		return nil
@@ -123,11 +151,11 @@ func (n *Node) barrier(ctx context.Context, key string) error {
 }
 
 // fresh is a barrier unless the node is alone.
-func (n *Node) fresh(ctx context.Context, key string) error {
+func (n *Node) fresh(ctx context.Context, keys ...string) error {
 	if n.cfg.single {
 		return nil
 	}
-	return n.barrier(ctx, key)
+	return n.barrier(ctx, keys...)
 }
 
 // Head returns how far a stream has come, linearizably.
@@ -145,22 +173,6 @@ func (n *Node) Outcome(ctx context.Context, id string) (event.Outcome, error) {
 		return event.Outcome{}, err
 	}
 	return n.store.Outcome(ctx, id)
-}
-
-// SubscriberCursor implements event.Executor, linearizably.
-func (n *Node) SubscriberCursor(ctx context.Context, key string) (event.Position, error) {
-	if err := n.fresh(ctx, "u"+key); err != nil {
-		return "", err
-	}
-	return n.store.SubscriberCursor(ctx, key)
-}
-
-// IsSubscriberRunning implements event.Executor, linearizably.
-func (n *Node) IsSubscriberRunning(ctx context.Context, key string, worker ulid.ULID) (bool, error) {
-	if err := n.fresh(ctx, "u"+key); err != nil {
-		return false, err
-	}
-	return n.store.IsSubscriberRunning(ctx, key, worker)
 }
 
 // Snapshot implements event.Executor, linearizably.

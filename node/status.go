@@ -17,12 +17,23 @@ func (n *Node) Status(ctx context.Context) (event.NodeStatus, error) {
 	s := event.NodeStatus{
 		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Nodes: n.cfg.Nodes, Version: n.cfg.Version,
 		Incarnation: n.store.Incarnation(), Store: n.store.Kind(), State: *n.state.Load(),
-		InFlight: n.calls.len(), Events: events, Last: last,
+		InFlight: n.calls.len(), Events: events, Last: last, Frontier: n.frontier(),
 	}
-	s.Counters = n.view.Load().counters.Map()
+	if n.cfg.single {
+		s.Frontier = n.end()
+	}
+	if n.distrusted.Load() && s.State == stateReady {
+		s.State = stateDiverged
+	}
+	v := n.view.Load()
+	s.Counters = v.counters.Map()
+	s.Counters["txns_held"], s.Counters["txns_live"], s.Counters["txns_kept"] = uint64(v.sizes.Commands), uint64(v.sizes.Live), uint64(v.sizes.Kept)
+	s.Counters["tombstones"], s.Counters["history"] = uint64(v.sizes.Tombstones), uint64(v.sizes.History)
 	s.Counters["syncs"] = n.store.Syncs()
 	s.Counters["journal_groups"] = n.groups.Load()
 	s.Counters["dropped"] = n.dropped.Load()
+	count(s.Counters, "bus_", n.bus)
+	count(s.Counters, "store_", n.store)
 	if n.cfg.single || s.State == stateStarting || s.State == stateStopped {
 		return s, nil
 	}
@@ -31,6 +42,17 @@ func (n *Node) Status(ctx context.Context) (event.NodeStatus, error) {
 	}
 	s.Peers, err = n.peers(ctx)
 	return s, err
+}
+
+// count adds the counters of a part that has any, under names of their own.
+func count(to map[string]uint64, prefix string, part any) {
+	counted, ok := part.(Counted)
+	if !ok {
+		return
+	}
+	for name, n := range counted.Counters() {
+		to[prefix+name] = n
+	}
 }
 
 // peers asks the loop what the Machine knows of the other nodes.

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"natsaccord/bus"
 	"natsaccord/client"
@@ -37,8 +39,8 @@ func (m Main) clientCommand(use, short string, args cobra.PositionalArgs, run fu
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if r.output != "table" && r.output != "json" {
-				return fmt.Errorf("%w: --output is %q, want table or json", errUsage, r.output)
+			if err := r.validate(); err != nil {
+				return err
 			}
 			nc, err := bus.DialClient(r.nats, "accord-cli")
 			if err != nil {
@@ -52,17 +54,31 @@ func (m Main) clientCommand(use, short string, args cobra.PositionalArgs, run fu
 			return run(c.Context(), r, remote, args)
 		},
 	}
-	f := c.Flags()
-	natsFlags(f, &r.nats, m.Getenv)
+	r.flags(c.Flags(), m.Getenv)
+	return c
+}
+
+// flags adds what all client commands have.
+func (r *remote) flags(f *pflag.FlagSet, getenv func(string) string) {
+	natsFlags(f, &r.nats, getenv)
 	f.StringVar(&r.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
 	f.StringVar(&r.node, "node", "", "ask this node and no other")
 	f.StringVarP(&r.output, "output", "o", "table", "table or json")
 	f.DurationVar(&r.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
-	return c
+}
+
+func (r *remote) validate() error {
+	if r.output != "table" && r.output != "json" {
+		return fmt.Errorf("%w: --output is %q, want table or json", errUsage, r.output)
+	}
+	return nil
 }
 
 func (m Main) clientCommands() []*cobra.Command {
-	return []*cobra.Command{m.appendCommand(), m.readCommand(), m.headCommand(), m.txnCommand(), m.importCommand(), m.statusCommand(), m.verifyCommand()}
+	return []*cobra.Command{
+		m.appendCommand(), m.readCommand(), m.tailCommand(), m.headCommand(), m.txnCommand(), m.importCommand(), m.statusCommand(),
+		m.verifyCommand(), m.subscriberCommand(), m.benchCommand(),
+	}
 }
 
 // printJSON prints a value on one line.
@@ -126,48 +142,6 @@ func (m Main) printReceipt(r *remote, receipt event.Receipt) error {
 	})
 }
 
-func (m Main) readCommand() *cobra.Command {
-	var args event.ReadArgs
-	var after, consistency string
-	limit := 0
-	c := m.clientCommand("read [STREAM|CATEGORY]", "Read events of a stream, of a category, or of the whole log", cobra.MaximumNArgs(1),
-		func(ctx context.Context, r *remote, c *client.Client, given []string) error {
-			if len(given) == 1 && strings.Contains(given[0], ".") {
-				args.Stream = event.Stream(given[0])
-			} else if len(given) == 1 {
-				args.Category = given[0]
-			}
-			args.After, args.Consistency = event.Position(after), event.Consistency(consistency)
-			return m.printEvents(ctx, r, c, args, limit)
-		})
-	c.Flags().StringVar(&after, "after", "", "only events behind this position")
-	c.Flags().BoolVar(&args.Backward, "backward", false, "newest first")
-	c.Flags().IntVar(&limit, "limit", 0, "at most so many events (default: all)")
-	c.Flags().StringVar(&consistency, "consistency", "", "local, linearizable or frontier")
-	return c
-}
-
-func (m Main) printEvents(ctx context.Context, r *remote, c *client.Client, args event.ReadArgs, limit int) error {
-	printed := 0
-	for e, err := range c.Events(ctx, args) {
-		if err != nil {
-			return err
-		}
-		if r.output == "json" {
-			reply := bus.NewReadReply(event.Page{Events: []event.Event{e}}, false)
-			if err := m.printJSON(reply.Events[0]); err != nil {
-				return err
-			}
-		} else {
-			fmt.Fprintf(m.Stdout, "%s  %s  %d  %s  %s\n", e.Position, e.Stream, e.Version, e.Type, e.Data)
-		}
-		if printed++; printed == limit {
-			return nil
-		}
-	}
-	return nil
-}
-
 func (m Main) headCommand() *cobra.Command {
 	return m.clientCommand("head STREAM", "Print how many events a stream has, and where the last stands", cobra.ExactArgs(1),
 		func(ctx context.Context, r *remote, c *client.Client, args []string) error {
@@ -227,7 +201,11 @@ func (m Main) printStatuses(r *remote, statuses []event.NodeStatus) error {
 		fmt.Fprintln(w, "NODE\tSTATE\tEVENTS\tLAST\tIN FLIGHT\tFAST\tSLOW\tRECOVERED\tSTORE\tREASON")
 		for _, s := range statuses {
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", s.Name, s.State, s.Events, s.Last, s.InFlight,
-				s.Counters["fast"], s.Counters["slow"], s.Counters["recovered"], s.Store, s.Reason)
+				s.Counters["fast"], s.Counters["slow"], s.Counters["recovered"], s.Store, strings.Join(nonEmpty(s.Reason, s.Alarm), "; "))
 		}
 	})
+}
+
+func nonEmpty(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
 }

@@ -22,13 +22,18 @@ const natsPort = 4222
 
 // dev is what the flags of accord dev say.
 type dev struct {
-	count   int
-	dir     string
-	memory  bool
-	attach  string
-	stores  []string
-	prefix  string
-	verbose bool
+	count     int
+	dir       string
+	memory    bool
+	attach    string
+	stores    []string
+	prefix    string
+	live      bool
+	retention time.Duration
+	verbose   bool
+
+	scrubEvery time.Duration
+	scrubRate  int
 }
 
 func (m Main) devCommand() *cobra.Command {
@@ -44,6 +49,9 @@ func (m Main) devCommand() *cobra.Command {
 	f.StringVar(&d.attach, "attach", "", "URL of a NATS server to use instead of an embedded one")
 	f.StringSliceVar(&d.stores, "store", nil, "store of each node, postgres://… or sqlite:PATH; as many as there are nodes")
 	f.StringVar(&d.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
+	f.DurationVar(&d.retention, "retention", time.Hour, "how long executed transactions stay in accord_txn")
+	f.BoolVar(&d.live, "live", true, "publish events on NATS once they are committed")
+	scrubFlags(f, &d.scrubEvery, &d.scrubRate)
 	f.BoolVarP(&d.verbose, "verbose", "v", false, "log details")
 	return c
 }
@@ -87,10 +95,23 @@ func (d dev) storeURLs() (urls []string, where string, cleanup func() error, err
 	return urls, where, cleanup, nil
 }
 
-func (m Main) dev(ctx context.Context, d dev) (err error) {
+func (m Main) dev(ctx context.Context, d dev) error {
 	if err := d.validate(); err != nil {
 		return err
 	}
+	return m.cluster(ctx, d, natsPort, func(_ context.Context, up upCluster) { m.greet(up, d.prefix) })
+}
+
+// upCluster is a cluster that serves.
+type upCluster struct {
+	server string // URL of NATS
+	names  []string
+	where  string // its data are
+}
+
+// cluster runs a cluster until ctx ends. ready is called once it serves, with a context that ends with the
+// cluster. port is where its NATS server is to listen, if that is free.
+func (m Main) cluster(ctx context.Context, d dev, port int, ready func(context.Context, upCluster)) (err error) {
 	logger := m.logger(d.verbose)
 	if !d.verbose {
 		logger = slog.New(slog.NewTextHandler(m.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -100,13 +121,14 @@ func (m Main) dev(ctx context.Context, d dev) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cleanup()) }()
-	server, stop, err := m.devServer(ctx, d.attach, logger)
+	server, stop, err := m.devServer(ctx, d.attach, port, logger)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer moreProcs(len(urls))()
 	var names []string
 	for i := range urls {
 		names = append(names, fmt.Sprintf("n%d", i+1))
@@ -119,8 +141,8 @@ func (m Main) dev(ctx context.Context, d dev) (err error) {
 			once := sync.OnceFunc(serving.Done)
 			defer once()
 			one := member{
-				name: names[i], nodes: append([]string(nil), names...), cluster: bus.DefaultPrefix, prefix: d.prefix, store: urls[i],
-				nats: bus.Config{Servers: []string{server}, Insecure: d.attach != ""}, logger: logger, drainFor: 5 * time.Second,
+				name: names[i], nodes: append([]string(nil), names...), cluster: bus.DefaultPrefix, prefix: d.prefix, store: urls[i], live: d.live, scrubEvery: d.scrubEvery, scrubRate: d.scrubRate,
+				nats: bus.Config{Servers: []string{server}, Insecure: d.attach != ""}, logger: logger, retention: d.retention, drainFor: 5 * time.Second,
 			}
 			if errs[i] = one.run(ctx, once); errs[i] != nil {
 				cancel(errs[i])
@@ -129,32 +151,32 @@ func (m Main) dev(ctx context.Context, d dev) (err error) {
 	}
 	serving.Wait()
 	if ctx.Err() == nil {
-		m.greet(server, names, where, d.prefix)
+		ready(ctx, upCluster{server, names, where})
 	}
 	running.Wait()
 	return errors.Join(errs...)
 }
 
 // devServer returns the URL of the NATS server to use, and how to stop it.
-func (m Main) devServer(ctx context.Context, attach string, logger *slog.Logger) (url string, stop func(), err error) {
+func (m Main) devServer(ctx context.Context, attach string, port int, logger *slog.Logger) (url string, stop func(), err error) {
 	if attach != "" {
 		return attach, func() {}, nil
 	}
-	server, err := embeddednats.Start(ctx, embeddednats.Config{Port: natsPort, Logger: logger})
+	server, err := embeddednats.Start(ctx, embeddednats.Config{Port: port, Logger: logger})
 	if err != nil {
-		if server, err = embeddednats.Start(ctx, embeddednats.Config{Port: -1, Logger: logger}); err != nil {
+		if server, err = embeddednats.Start(ctx, embeddednats.Config{Port: embeddednats.AnyPort, Logger: logger}); err != nil {
 			return "", nil, err
 		}
-		fmt.Fprintf(m.Stdout, "Port %d is taken; using another.\n", natsPort)
+		fmt.Fprintf(m.Stdout, "Port %d is taken; using another.\n", port)
 	}
 	return server.URL(), server.Shutdown, nil
 }
 
 // greet says where the cluster is and what to do with it.
-func (m Main) greet(server string, names []string, where, prefix string) {
+func (m Main) greet(up upCluster, prefix string) {
 	flag := ""
-	if server != nats.DefaultURL {
-		flag = " --server " + server
+	if up.server != nats.DefaultURL {
+		flag = " --server " + up.server
 	}
 	fmt.Fprintf(m.Stdout, `accord: %d nodes are ready
   NATS   %s
@@ -165,5 +187,5 @@ Append an event, from any language or with the nats CLI:
   nats req%s %s.v1.append.account.alice '{"events":[{"type":"Opened","data":{"balance":100}}]}'
 Read it back:
   accord read%s account.alice
-`, len(names), server, names, where, flag, prefix, flag)
+`, len(up.names), up.server, up.names, up.where, flag, prefix, flag)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/pflag"
 
@@ -30,4 +32,10 @@ func natsFlags(f *pflag.FlagSet, c *bus.Config, getenv func(string) string) {
 	if c.Token == "" {
 		c.Token = getenv("NATS_TOKEN")
 	}
+}
+
+// scrubFlags adds the flags for reading the log again.
+func scrubFlags(f *pflag.FlagSet, every *time.Duration, rate *int) {
+	f.DurationVar(every, "scrub-every", 30*time.Second, "pause before the node reads its log again and compares it with what it was")
+	f.IntVar(rate, "scrub-rate", 2000, "events read again in a second, at most")
 }

@@ -28,9 +28,13 @@ func (m Main) nodeCommand() *cobra.Command {
 	f.StringVar(&one.cluster, "cluster-name", bus.DefaultPrefix, "name of the cluster")
 	f.StringVar(&one.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
 	f.StringVar(&one.store, "store", "", "postgres://… or sqlite:PATH")
+	f.StringVar(&one.journal, "journal", "", "directory of the journal's files, or \"sql\" to keep it in the store (default: beside a SQLite file, else \"sql\")")
 	f.BoolVar(&one.single, "single", false, "single-node mode: no consensus")
 	f.BoolVar(&embedded, "embedded-nats", false, "run a NATS server in this process")
+	f.DurationVar(&one.retention, "retention", time.Hour, "how long executed transactions stay in accord_txn")
 	f.BoolVar(&one.unsafe, "unsafe-store", false, "accept a store that may lose acknowledged data")
+	f.BoolVar(&one.live, "live", true, "publish events on NATS once they are committed")
+	scrubFlags(f, &one.scrubEvery, &one.scrubRate)
 	f.DurationVar(&one.drainFor, "drain", 15*time.Second, "how long a graceful stop waits for appends under way")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log details")
 	natsFlags(f, &one.nats, m.Getenv)
@@ -57,5 +61,6 @@ func (m Main) node(ctx context.Context, one member, embedded bool) error {
 		defer server.Shutdown()
 		one.nats.Servers = []string{server.URL()}
 	}
+	defer moreProcs(1)()
 	return one.run(ctx, func() {})
 }

@@ -11,127 +11,158 @@ import (
 	"github.com/spf13/cobra"
 
 	"natsaccord/client"
+	"natsaccord/digest"
 	"natsaccord/event"
 )
 
-// errDiffer is what verify ends with when two logs differ.
+// errDiffer is what verify ends with when two logs differ, or one is not what it was.
 var errDiffer = errors.New("the logs differ")
 
 func (m Main) verifyCommand() *cobra.Command {
 	var wait time.Duration
-	c := m.clientCommand("verify", "Compare the logs of all nodes, event for event", cobra.NoArgs,
+	var quick bool
+	c := m.clientCommand("verify", "Compare the logs of all nodes", cobra.NoArgs,
 		func(ctx context.Context, r *remote, c *client.Client, _ []string) error {
 			seen, err := c.Status(ctx, r.node)
 			if err != nil {
 				return err
 			}
-			if err := settle(ctx, c, seen.Nodes, wait); err != nil {
-				return err
-			}
-			count, err := compare(ctx, c, seen.Nodes)
+			events, err := settle(ctx, c, seen.Nodes, wait)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(m.Stdout, "%d nodes agree on %d events\n", len(seen.Nodes), count)
+			v, err := newVerification(c, seen.Nodes)
+			if err != nil {
+				return err
+			}
+			if err := v.compare(ctx, events, quick); err != nil {
+				return err
+			}
+			fmt.Fprintf(m.Stdout, "%d nodes agree on %d events\n", len(seen.Nodes), events)
 			return nil
 		})
 	c.Flags().DurationVar(&wait, "wait", 10*time.Second, "how long the nodes may take to come to the same end")
+	c.Flags().BoolVar(&quick, "quick", false, "compare what the nodes noted of their logs, without reading the logs again")
 	return c
 }
 
-// settle waits until all nodes have equally many events and the same last one.
-func settle(ctx context.Context, c *client.Client, nodes []string, wait time.Duration) error {
+// settle waits until all nodes have equally many events and the same last one, and have hashed them all. It
+// returns how many.
+func settle(ctx context.Context, c *client.Client, nodes []string, wait time.Duration) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
-		ends := make(map[string]bool)
+		ends, hashed, events := make(map[string]bool), true, uint64(0)
 		for _, name := range nodes {
 			s, err := c.Status(ctx, name)
 			if err != nil {
-				return fmt.Errorf("node %s: %w", name, err)
+				return 0, fmt.Errorf("node %s: %w", name, err)
+			}
+			if s.Alarm != "" {
+				return 0, fmt.Errorf("%w: node %s: %s", errDiffer, name, s.Alarm)
 			}
 			ends[fmt.Sprintf("%d events up to %s", s.Events, s.Last)] = true
+			events, hashed = s.Events, hashed && s.Digest.To == s.Events
 		}
-		if len(ends) == 1 {
-			return nil
+		if len(ends) == 1 && hashed {
+			return events, nil
 		}
 		timer := time.NewTimer(50 * time.Millisecond)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("%w: after %s the nodes have %v", errDiffer, wait, slices.Sorted(maps.Keys(ends)))
+			return 0, fmt.Errorf("%w: after %s the nodes have %v, hashed: %v", errDiffer, wait, slices.Sorted(maps.Keys(ends)), hashed)
 		}
 	}
 }
 
-// compare reads all logs side by side, page by page, and returns how many events they have.
-func compare(ctx context.Context, c *client.Client, nodes []string) (count int, err error) {
-	clients := make([]*client.Client, len(nodes))
-	for i, name := range nodes {
-		if clients[i], err = c.At(name); err != nil {
-			return 0, err
-		}
-	}
-	var after event.Position
-	for {
-		args := event.ReadArgs{After: after, Limit: 500, Consistency: event.Local}
-		first, err := clients[0].Read(ctx, args)
+// verification compares the logs of nodes with that of the first of them.
+type verification struct {
+	nodes []string
+	logs  []*client.Client
+}
+
+func newVerification(c *client.Client, nodes []string) (*verification, error) {
+	v := &verification{nodes: nodes}
+	for _, name := range nodes {
+		log, err := c.At(name)
 		if err != nil {
-			return count, fmt.Errorf("node %s: %w", nodes[0], err)
+			return nil, err
 		}
-		for i := range clients[1:] {
-			if err := compareRun(ctx, clients[i+1], args, first.Events, nodes[0], nodes[i+1]); err != nil {
-				return count, err
-			}
-		}
-		count += len(first.Events)
-		if first.End {
-			return count, nil
-		}
-		after = first.Next
+		v.logs = append(v.logs, log)
 	}
+	return v, nil
 }
 
-// compareRun reads as many events from another node as want has, whatever the size of its pages.
-func compareRun(ctx context.Context, c *client.Client, args event.ReadArgs, want []event.Event, name, other string) error {
-	last := len(want) < args.Limit
-	for len(want) > 0 || last {
-		page, err := c.Read(ctx, args)
+// compare compares digests: first those that the nodes noted, then those of what their databases hold, unless it is to
+// be quick.
+func (v *verification) compare(ctx context.Context, events uint64, quick bool) error {
+	if events == 0 {
+		return nil
+	}
+	err := v.each(ctx, event.DigestQuery{To: events, Stored: true}, func(i int) error {
+		place, found, err := digest.Locate(ctx, v.logs[0], v.logs[i], 0, events, digest.DefaultMarkEvery)
+		return v.differ(ctx, i, place, found, err)
+	})
+	for from := uint64(0); err == nil && from < events && !quick; from += digest.LongestRun {
+		q := event.DigestQuery{From: from, To: min(events, from+digest.LongestRun)}
+		err = v.each(ctx, q, func(i int) error {
+			place, found, err := digest.LocateRows(ctx, v.logs[0], v.logs[i], q.From, q.To)
+			return v.differ(ctx, i, place, found, err)
+		})
+	}
+	return err
+}
+
+// each asks all nodes the same, and has every one whose answer is not that of the first looked at.
+func (v *verification) each(ctx context.Context, q event.DigestQuery, look func(i int) error) error {
+	first, err := v.logs[0].Digest(ctx, q)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", v.nodes[0], err)
+	}
+	var errs []error
+	for i, log := range v.logs[1:] {
+		d, err := log.Digest(ctx, q)
 		if err != nil {
-			return fmt.Errorf("node %s: %w", other, err)
+			return fmt.Errorf("node %s: %w", v.nodes[i+1], err)
 		}
-		for i := range page.Events {
-			if i >= len(want) {
-				if last && page.Events[i].Position != "" {
-					return fmt.Errorf("%w: node %s has an event at %s, node %s has none there", errDiffer, other, page.Events[i].Position, name)
-				}
-				return nil
-			}
-			if !same(want[i], page.Events[i]) {
-				return fmt.Errorf("%w at %s: node %s has %s, node %s has %s", errDiffer, min(want[i].Position, page.Events[i].Position),
-					name, describe(want[i]), other, describe(page.Events[i]))
-			}
+		if d != first {
+			errs = append(errs, look(i+1))
 		}
-		if len(page.Events) == 0 && len(want) > 0 {
-			return fmt.Errorf("%w: node %s has an event at %s, node %s has none there", errDiffer, name, want[0].Position, other)
-		}
-		want = want[len(page.Events):]
-		if page.End {
-			last = false
-		}
-		args.After = page.Next
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// same tells whether two nodes hold the same event, byte for byte.
-func same(a, b event.Event) bool {
-	return a.Position == b.Position && a.TxnID == b.TxnID && a.Stream == b.Stream && a.Version == b.Version && a.ID == b.ID && a.Type == b.Type &&
-		a.Binary == b.Binary && string(a.Data) == string(b.Data) && maps.Equal(a.Metadata, b.Metadata) &&
-		a.RoutingKey == b.RoutingKey && slices.Equal(a.Tags, b.Tags) && a.RecordedAt.Equal(b.RecordedAt)
+// differ says where a node's log differs from the first one's, and how.
+func (v *verification) differ(ctx context.Context, i int, place digest.Place, found bool, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return fmt.Errorf("%w: nodes %s and %s noted different digests, and hold the same events", errDiffer, v.nodes[0], v.nodes[i])
+	}
+	return fmt.Errorf("%w at %s: node %s has %s, node %s has %s (found by %d questions to each)", errDiffer, place.Position,
+		v.nodes[0], v.describe(ctx, v.logs[0], place.Position), v.nodes[i], v.describe(ctx, v.logs[i], place.Position), place.Exchanges)
 }
 
-func describe(e event.Event) string {
-	return fmt.Sprintf("%s version %d (%s) at %s", e.Stream, e.Version, e.ID, e.Position)
+// describe says what a node has at a position.
+func (v *verification) describe(ctx context.Context, log *client.Client, p event.Position) string {
+	behind := event.PositionAt(p.ExecuteAt(), event.MaxIndex) // its transaction
+	for e, err := range log.Events(ctx, event.ReadArgs{Before: behind, Backward: true, Limit: 10, Consistency: event.Local}) {
+		switch {
+		case err != nil:
+			return fmt.Sprintf("an event that cannot be read (%v)", err)
+		case e.Position < p:
+			return "none there"
+		case e.Position > p:
+			continue
+		}
+		data := fmt.Sprintf("%q", e.Data)
+		if len(data) > 60 {
+			data = data[:60] + "…"
+		}
+		return fmt.Sprintf("%s version %d (%s, %s) with %s", e.Stream, e.Version, e.ID, e.Type, data)
+	}
+	return "none there"
 }

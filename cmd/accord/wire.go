@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"natsaccord/bus"
@@ -18,29 +21,44 @@ import (
 var (
 	_ node.Store     = (*sqlstore.Store)(nil)
 	_ node.Bus       = (*bus.Peers)(nil)
-	_ bus.Backend    = (*node.Node)(nil)
 	_ event.Executor = (*node.Node)(nil)
 )
 
 // member is everything one node is made of.
 type member struct {
-	name     string
-	nodes    []string
-	cluster  string
-	prefix   string
-	store    string // URL
-	single   bool
-	unsafe   bool // accept a store that may lose data
-	nats     bus.Config
-	logger   *slog.Logger
-	drainFor time.Duration // how long a graceful stop waits for appends under way
+	name       string
+	nodes      []string
+	cluster    string
+	prefix     string
+	store      string // URL
+	single     bool
+	journal    string // see sqlstore.Config
+	unsafe     bool   // accept a store that may lose data
+	live       bool   // publish live events
+	nats       bus.Config
+	logger     *slog.Logger
+	scrubEvery time.Duration // pause between two times that the log is read again
+	scrubRate  int           // events read again in a second
+	retention  time.Duration // of executed transactions in the journal; zero: the node's default
+	drainFor   time.Duration // how long a graceful stop waits for appends under way
+}
+
+// moreProcs lets goroutines run while so many nodes wait for their disks, which takes a processor from the scheduler
+// each, unless GOMAXPROCS says how many there are. What it returns puts the number back.
+func moreProcs(nodes int) (restore func()) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return func() {}
+	}
+	before := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(before + nodes)
+	return func() { runtime.GOMAXPROCS(before) }
 }
 
 // run runs the node until ctx ends, then stops it gracefully: it refuses new requests, finishes its own
 // appends while it goes on answering its peers, and only then leaves. ready is called once it serves.
 func (m member) run(ctx context.Context, ready func()) (err error) {
 	slices.Sort(m.nodes)
-	store, err := sqlstore.Open(ctx, sqlstore.Config{URL: m.store, Cluster: m.cluster, Node: m.name, Nodes: m.nodes, AllowUnsafe: m.unsafe, Logger: m.logger})
+	store, err := sqlstore.Open(ctx, sqlstore.Config{URL: m.store, Cluster: m.cluster, Node: m.name, Nodes: m.nodes, Journal: m.journal, AllowUnsafe: m.unsafe, Logger: m.logger})
 	if err != nil {
 		return err
 	}
@@ -61,19 +79,26 @@ func (m member) run(ctx context.Context, ready func()) (err error) {
 	if m.single {
 		cfg = node.SingleNode(m.name)
 	}
+	cfg.Retention = m.retention
 	cfg.Name, cfg.Cluster, cfg.Nodes, cfg.Version, cfg.Logger = m.name, m.cluster, m.nodes, version, m.logger
 	n, err := node.New(cfg, peers, store)
+	if err != nil {
+		return err
+	}
+	backend, err := newServed(m, n, store, peers, subjects)
 	if err != nil {
 		return err
 	}
 	if err := peers.Receive(n.Deliver); err != nil {
 		return err
 	}
-	return m.serve(ctx, n, conn, subjects, ready)
+	return m.serve(ctx, backend, conn, subjects, ready)
 }
 
-// serve runs the node and its service. The node outlives ctx by the time it takes to drain.
-func (m member) serve(ctx context.Context, n *node.Node, conn *bus.Conn, subjects bus.Subjects, ready func()) error {
+// serve runs the node, what runs beside it and its service. The node outlives ctx by the time it takes to drain.
+func (m member) serve(ctx context.Context, n *served, conn *bus.Conn, subjects bus.Subjects, ready func()) error {
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	ended := make(chan error, 1)
@@ -82,6 +107,7 @@ func (m member) serve(ctx context.Context, n *node.Node, conn *bus.Conn, subject
 		stop()
 		return errors.Join(err, <-ended)
 	}
+	n.runBeside(running, &beside, func(err error) { m.logger.Error("a part of the node has ended", "node", m.name, "error", err) })
 	service, err := bus.NewService(conn.Clients, bus.ServiceConfig{Subjects: subjects, Node: m.name, Version: version, Logger: m.logger}, n)
 	if err != nil {
 		stop()

@@ -111,6 +111,7 @@ func exerciseSelections(t *testing.T, s suite) {
 			e := note(streams[random.IntN(len(streams))], "")
 			e.Type = []string{"A", "B", "C"}[random.IntN(3)]
 			e.RoutingKey = []string{"", "eu", "us"}[random.IntN(3)]
+			e.Tags = [][]string{nil, {"new"}, {"large", "new"}, {"large", "tag's-\"own\""}}[random.IntN(4)]
 			events = append(events, e)
 		}
 		s.write(t, events...)
@@ -152,6 +153,9 @@ func anyArgs(random *rand.Rand, s suite, streams []event.Stream, log []event.Eve
 		args.RoutingKey = "eu"
 	}
 	if random.IntN(3) == 0 {
+		args.Tags = [][]string{{"new"}, {"large", "new"}, {"tag's-\"own\""}, {"new", "none"}}[random.IntN(4)]
+	}
+	if random.IntN(3) == 0 {
 		args.After = log[random.IntN(len(log))].Position
 	}
 	if random.IntN(3) == 0 {
@@ -167,6 +171,9 @@ func selected(args event.ReadArgs, log []event.Event) []event.Event {
 		versions := args.FromVersion == 0 || e.Version == args.FromVersion || (e.Version > args.FromVersion) != args.Backward
 		place := (args.Stream == "" || args.Stream == e.Stream) && (args.Category == "" || args.Category == e.Stream.Category())
 		kind := (len(args.Types) == 0 || slices.Contains(args.Types, e.Type)) && (args.RoutingKey == "" || args.RoutingKey == e.RoutingKey)
+		for _, tag := range args.Tags {
+			kind = kind && slices.Contains(e.Tags, tag)
+		}
 		position := e.Position > args.After && (args.Before == "" || e.Position < args.Before)
 		if versions && place && kind && position {
 			found = append(found, e)

@@ -20,9 +20,9 @@ type Memory struct {
 	state     event.State
 	log       []event.Event
 	snapshots map[event.SnapshotName]event.Snapshot
-	byTxn     map[string]string // request id by TxnID
-	last      uint64            // counts commands; the last one's place in the order
-	changed   chan struct{}     // closed and replaced when the log grows
+	outcomes  map[string]event.Outcome // by TxnID
+	last      uint64                   // counts commands; the last one's place in the order
+	changed   chan struct{}            // closed and replaced when the log grows
 }
 
 // NewMemory returns an empty store.
@@ -36,7 +36,7 @@ func NewMemory() *Memory {
 			Snapshots:   make(map[event.SnapshotName]uint64),
 		},
 		snapshots: make(map[event.SnapshotName]event.Snapshot),
-		byTxn:     make(map[string]string),
+		outcomes:  make(map[string]event.Outcome),
 		changed:   make(chan struct{}),
 	}
 }
@@ -51,10 +51,9 @@ func (m *Memory) run(c event.Command, invalid error) (event.Outcome, error) {
 	m.last++
 	executeAt := fmt.Sprintf("%024d", m.last)
 	at := event.Moment{TxnID: executeAt, ExecuteAt: executeAt, Time: time.Now().UTC().Truncate(time.Microsecond)}
+	m.watch(c.Append)
 	v := m.state.Evaluate(c, at)
-	if v.Request != nil {
-		m.byTxn[at.TxnID] = v.Outcome.RequestID
-	}
+	m.outcomes[at.TxnID] = v.Outcome
 	if v.Snapshot != nil {
 		m.snapshots[event.SnapshotName{Stream: v.Snapshot.Stream, Name: v.Snapshot.Name}] = *v.Snapshot
 	}
@@ -67,6 +66,20 @@ func (m *Memory) run(c event.Command, invalid error) (event.Outcome, error) {
 		m.changed = make(chan struct{})
 	}
 	return v.Outcome, nil
+}
+
+// watch finds what an append demands not to be there: its watches see the whole log go by once more.
+func (m *Memory) watch(a *event.Append) {
+	m.state.Watches = make(map[string]*event.Watch)
+	if a == nil {
+		return
+	}
+	for _, w := range a.Absent.Watches() {
+		for i := range m.log {
+			w.See(&m.log[i])
+		}
+		m.state.Watches[w.Key()] = &w
+	}
 }
 
 // Append writes an append and tells what became of it.
@@ -88,14 +101,13 @@ func (m *Memory) Write(ctx context.Context, events []event.Event) error {
 func (m *Memory) Outcome(_ context.Context, id string) (event.Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	request, known := m.state.Requests[id]
-	if !known {
-		request, known = m.state.Requests[m.byTxn[id]]
+	if request, known := m.state.Requests[id]; known {
+		return request.Outcome, nil
 	}
-	if !known {
-		return event.Outcome{}, event.ErrNotFound
+	if outcome, known := m.outcomes[id]; known {
+		return outcome, nil
 	}
-	return request.Outcome, nil
+	return event.Outcome{}, event.ErrNotFound
 }
 
 // Head returns how far a stream has come.
@@ -114,31 +126,6 @@ func (m *Memory) Status(context.Context) (event.NodeStatus, error) {
 		status.Last = m.log[n-1].Position
 	}
 	return status, nil
-}
-
-// SubscriberCursor implements event.Executor.
-func (m *Memory) SubscriberCursor(_ context.Context, key string) (event.Position, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.state.Subscribers[key].Cursor, nil
-}
-
-// IsSubscriberRunning implements event.Executor.
-func (m *Memory) IsSubscriberRunning(_ context.Context, key string, worker ulid.ULID) (bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	subscriber, claimed := m.state.Subscribers[key]
-	return claimed && subscriber.Worker == worker, nil
-}
-
-// UpsertSubscriber implements event.Executor.
-func (m *Memory) UpsertSubscriber(_ context.Context, key string, worker ulid.ULID) error {
-	return m.result(event.NewClaim(key, worker))
-}
-
-// Acknowledge implements event.Executor.
-func (m *Memory) Acknowledge(_ context.Context, key string, worker ulid.ULID, position event.Position, lag uint64) error {
-	return m.result(event.NewAck(key, worker, position, lag))
 }
 
 // Snapshot implements event.Executor.

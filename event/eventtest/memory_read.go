@@ -43,6 +43,9 @@ func (m *Memory) page(args event.ReadArgs) (event.Page, <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	page := event.Page{Next: args.After, End: true}
+	if n := len(m.log); n > 0 {
+		page.Frontier = m.log[n-1].Position
+	}
 	if args.Backward {
 		page.Next = args.Before
 	}
@@ -91,6 +94,7 @@ func selects(args event.ReadArgs, e *event.Event) bool {
 	case args.Stream == "" && args.Category != "" && e.Stream.Category() != args.Category:
 	case len(args.Types) > 0 && !slices.Contains(args.Types, e.Type):
 	case args.RoutingKey != "" && e.RoutingKey != args.RoutingKey:
+	case slices.ContainsFunc(args.Tags, func(tag string) bool { return !slices.Contains(e.Tags, tag) }):
 	case args.After != "" && e.Position <= args.After:
 	case args.Before != "" && e.Position >= args.Before:
 	case args.FromVersion > 0 && !args.Backward && e.Version < args.FromVersion:

@@ -10,13 +10,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"natsaccord/accord"
 	"natsaccord/node"
 	"natsaccord/sqlstore"
 )
 
-// Cluster is a set of running nodes. Its methods are for one goroutine, but for Link.
+// Cluster is a set of running nodes. Its methods are for one goroutine, but for Member.
 type Cluster struct {
 	t     testing.TB
 	names []string
@@ -39,6 +40,7 @@ type links struct {
 	mu    sync.RWMutex
 	nodes []*Member
 	cut   map[[2]int]bool
+	delay time.Duration
 	Sent  atomic.Uint64
 }
 
@@ -52,11 +54,11 @@ func NewTuned(t testing.TB, n int, core accord.Config) *Cluster {
 	for i := range urls {
 		urls[i] = "sqlite:" + filepath.Join(dir, fmt.Sprintf("n%d.db", i+1))
 	}
-	return start(t, urls, core)
+	return NewOn(t, urls, core)
 }
 
-// start starts a node on each of the stores. The nodes are stopped when the test ends.
-func start(t testing.TB, urls []string, core accord.Config) *Cluster {
+// NewOn starts a node on each of the stores. The nodes are stopped when the test ends.
+func NewOn(t testing.TB, urls []string, core accord.Config) *Cluster {
 	c := &Cluster{t: t, core: core, urls: urls, Nodes: make([]*Member, len(urls)), links: links{cut: make(map[[2]int]bool)}}
 	c.links.nodes = make([]*Member, len(urls))
 	for i := range urls {
@@ -113,11 +115,25 @@ func (c *Cluster) StopNode(i int) {
 	}
 }
 
+// Member returns node i, or nil while it is down. Any goroutine may ask.
+func (c *Cluster) Member(i int) *Member {
+	c.links.mu.RLock()
+	defer c.links.mu.RUnlock()
+	return c.links.nodes[i]
+}
+
 // Cut lets nothing through from node i to node j, or lets it through again.
 func (c *Cluster) Cut(i, j int, cut bool) {
 	c.links.mu.Lock()
 	defer c.links.mu.Unlock()
 	c.links.cut[[2]int{i, j}] = cut
+}
+
+// Slow has messages take a while from now on.
+func (c *Cluster) Slow(delay time.Duration) {
+	c.links.mu.Lock()
+	defer c.links.mu.Unlock()
+	c.links.delay = delay
 }
 
 // Sent returns how many batches of messages have been sent.
@@ -135,6 +151,18 @@ type port struct {
 	self  int
 }
 
+// AskLog implements node.Bus.
+func (p *port) AskLog(ctx context.Context, to accord.NodeID, question []byte) ([]byte, error) {
+	p.links.mu.RLock()
+	i := int(to) - 1
+	m, cut := p.links.nodes[i], p.links.cut[[2]int{p.self, i}] || p.links.cut[[2]int{i, p.self}]
+	p.links.mu.RUnlock()
+	if m == nil || cut {
+		return nil, fmt.Errorf("node %d cannot be reached", to)
+	}
+	return m.AnswerLog(ctx, question)
+}
+
 // Send implements node.Bus.
 func (p *port) Send(h accord.Header, msgs []accord.Message) {
 	p.links.mu.RLock()
@@ -145,9 +173,16 @@ func (p *port) Send(h accord.Header, msgs []accord.Message) {
 	}
 	for to, batch := range batches {
 		i := int(to) - 1
-		if m := p.links.nodes[i]; m != nil && !p.links.cut[[2]int{p.self, i}] {
-			p.links.Sent.Add(1)
-			m.Deliver(accord.NodeID(p.self+1), h, batch)
+		m := p.links.nodes[i]
+		if m == nil || p.links.cut[[2]int{p.self, i}] {
+			continue
 		}
+		p.links.Sent.Add(1)
+		deliver := func() { m.Deliver(accord.NodeID(p.self+1), h, batch) }
+		if p.links.delay > 0 {
+			time.AfterFunc(p.links.delay, deliver)
+			continue
+		}
+		deliver()
 	}
 }

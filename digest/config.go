@@ -1,0 +1,58 @@
+package digest
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// DefaultMarkEvery is how many events lie between two marks unless configured otherwise.
+const DefaultMarkEvery = 1000
+
+// Config describes a Digester. Self and Nodes are required; elsewhere zero means the default.
+type Config struct {
+	Self  string
+	Nodes []string // all nodes
+
+	MarkEvery  int           // events from one mark in the database to the next, the same on all nodes; default 1,000
+	Pace       time.Duration // how long events gather before they are hashed; default 1 s
+	Compare    time.Duration // how often the other nodes are told; default 5 s
+	ScrubEvery time.Duration // pause before the log is read again from its beginning; default 30 s
+	ScrubRate  int           // events read again in a second, at most; default 2,000
+	Logger     *slog.Logger  // default none
+}
+
+func (c Config) withDefaults() Config {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{{&c.Pace, time.Second}, {&c.Compare, 5 * time.Second}, {&c.ScrubEvery, 30 * time.Second}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if c.MarkEvery == 0 {
+		c.MarkEvery = DefaultMarkEvery
+	}
+	if c.ScrubRate == 0 {
+		c.ScrubRate = 2000
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Nodes = slices.Sorted(slices.Values(c.Nodes))
+	return c
+}
+
+func (c Config) validate() error {
+	switch {
+	case !slices.Contains(c.Nodes, c.Self):
+		return fmt.Errorf("digest: Config.Self %q is not among Config.Nodes %q", c.Self, c.Nodes)
+	case c.MarkEvery < 1 || c.MarkEvery > 1000:
+		return fmt.Errorf("digest: Config.MarkEvery is %d, want 1 to 1,000", c.MarkEvery)
+	case c.Pace < 0 || c.Compare < 0 || c.ScrubEvery < 0 || c.ScrubRate < 1:
+		return fmt.Errorf("digest: Config.Pace, Compare, ScrubEvery and ScrubRate are %s, %s, %s and %d, want more than 0", c.Pace, c.Compare, c.ScrubEvery, c.ScrubRate)
+	}
+	return nil
+}
