@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"natsaccord/client/load"
+)
+
+// contestant is a system under measurement.
+type contestant struct {
+	candidate
+	system  system
+	streams *load.Streams
+	hot     []string
+	text    []byte
+	rounds  []round
+}
+
+// round is what one round measured.
+type round struct {
+	load.Result
+	cpu  time.Duration // of this process: system, client and servers in it
+	busy float64       // share of the machine that was not idle, of this program and all others
+}
+
+// hotStreams is how many streams all requests share with -hot.
+const hotStreams = 10
+
+func newContestant(c candidate, started system, s settings) *contestant {
+	const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+	text := make([]byte, s.bytes+64<<10)
+	for i := range text {
+		text[i] = letters[rand.IntN(len(letters))]
+	}
+	made := &contestant{candidate: c, system: started, text: text, streams: load.NewStreams(s.streams, 1)}
+	for i := range hotStreams {
+		made.hot = append(made.hot, fmt.Sprintf("hot-%d", i))
+	}
+	return made
+}
+
+// data is a JSON text of n bytes.
+func (c *contestant) data(n int) []byte {
+	fill := n - len(`{"fill":""}`)
+	at := rand.IntN(len(c.text) - fill)
+	return fmt.Appendf(make([]byte, 0, n), `{"fill":"%s"}`, c.text[at:at+fill])
+}
+
+// measure runs one round.
+func (c *contestant) measure(ctx context.Context, s settings, keep bool) error {
+	time.Sleep(s.pause)
+	do := func(ctx context.Context, call load.Call) error { return c.append(ctx, call, s.bytes) }
+	if s.hot {
+		do = func(ctx context.Context, call load.Call) error { return c.appendHot(ctx, call, s.bytes) }
+	}
+	before, err := now()
+	if err != nil {
+		return err
+	}
+	result, err := load.Run(ctx, load.Config{Concurrency: s.concurrency, Duration: s.round, Kind: kind}, do)
+	if err != nil {
+		return err
+	}
+	after, err := now()
+	if err != nil {
+		return err
+	}
+	if keep {
+		c.rounds = append(c.rounds, round{result, after.cpu - before.cpu, after.busySince(before)})
+	} else if result.Done == 0 {
+		return fmt.Errorf("nothing succeeds: %v", result.Failed)
+	}
+	return ctx.Err()
+}
+
+func kind(err error) string {
+	if errors.Is(err, errConflict) {
+		return "conflict"
+	}
+	if known := load.KindOf(err); known != "other" {
+		return known
+	}
+	return err.Error()
+}
+
+// append appends to a stream that no other request has.
+func (c *contestant) append(ctx context.Context, call load.Call, size int) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	s := c.streams.Take()
+	if err := c.system.append(ctx, call.Worker, s.Name, s.Version, c.data(size)); err != nil {
+		c.streams.Replace(s)
+		return err
+	}
+	c.streams.Return(s)
+	return nil
+}
+
+// appendHot appends to a stream that all requests share: it reads the version, and tries until it is in time.
+func (c *contestant) appendHot(ctx context.Context, call load.Call, size int) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	stream := c.hot[rand.IntN(len(c.hot))]
+	for {
+		version, err := c.system.version(ctx, call.Worker, stream)
+		if err != nil {
+			return err
+		}
+		if err := c.system.append(ctx, call.Worker, stream, version, c.data(size)); !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+}

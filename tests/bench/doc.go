@@ -1,0 +1,6 @@
+// Command bench compares natsaccord with JetStream, etcd and plain Postgres on one machine: the same payload, the
+// same number of requests in flight, durability stated. The systems run side by side and are measured in short
+// rounds by turns, so that what else the machine does meets them all; medians and their spread are printed.
+//
+// It is a module of its own, so that etcd's dependencies stay out of natsaccord's.
+package main
