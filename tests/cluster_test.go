@@ -64,6 +64,7 @@ type cluster struct {
 	t      *testing.T
 	server string
 	stores []string
+	flags  []string // of the nodes, besides what they need
 	nodes  []*exec.Cmd
 	nc     *nats.Conn
 	client *client.Client
@@ -74,15 +75,15 @@ func start(t *testing.T, stores []string) *cluster {
 	return startOn(t, stores, embeddednats.Config{Port: embeddednats.AnyPort})
 }
 
-// startOn does so on a NATS server of its own settings.
-func startOn(t *testing.T, stores []string, cfg embeddednats.Config) *cluster {
+// startOn does so on a NATS server of its own settings, with more flags for the nodes.
+func startOn(t *testing.T, stores []string, cfg embeddednats.Config, flags ...string) *cluster {
 	t.Helper()
 	server, err := embeddednats.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Shutdown)
-	c := &cluster{t: t, server: server.URL(), stores: stores, nodes: make([]*exec.Cmd, len(stores))}
+	c := &cluster{t: t, server: server.URL(), stores: stores, flags: flags, nodes: make([]*exec.Cmd, len(stores))}
 	if c.nc, err = nats.Connect(c.server); err != nil {
 		t.Fatal(err)
 	}
@@ -106,8 +107,8 @@ func startOn(t *testing.T, stores []string, cfg embeddednats.Config) *cluster {
 
 func (c *cluster) startNode(i int) {
 	c.t.Helper()
-	cmd := exec.Command(accord.path(c.t), "node", "--node", fmt.Sprintf("n%d", i+1), "--cluster", "n1,n2,n3",
-		"--server", c.server, "--store", c.stores[i])
+	cmd := exec.Command(accord.path(c.t), append([]string{"node", "--node", fmt.Sprintf("n%d", i+1), "--cluster", "n1,n2,n3",
+		"--server", c.server, "--store", c.stores[i]}, c.flags...)...)
 	cmd.Stderr = &tail{}
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)

@@ -1,0 +1,105 @@
+package blackbox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"natsaccord/tests/nemesis"
+)
+
+// pace is how often faults come and how long they last, for a length of a run.
+func pace(length time.Duration) (gap time.Duration, s span) {
+	if length < time.Minute {
+		return 600 * time.Millisecond, span{50 * time.Millisecond, 800 * time.Millisecond}
+	}
+	return 3 * time.Second, span{200 * time.Millisecond, 6 * time.Second}
+}
+
+// TestRun has clients append and read while things go wrong, for -length; then everything is mended, and what the clients were told must
+// agree with what the nodes have.
+func TestRun(t *testing.T) {
+	for name, storage := range map[string]func(*testing.T, int) *storage{"SQLite": sqliteStorage, "Postgres": postgresStorage} {
+		t.Run(name, func(t *testing.T) { runWith(t, storage(t, 3)) })
+	}
+}
+
+func runWith(t *testing.T, s *storage) {
+	seed := freshSeed(t)
+	c := startCluster(t, s)
+	gap, lasting := pace(settings.length)
+	plan := nemesis.NewPlan(seed, settings.length, gap, c.faults(lasting))
+	w := &workload{cluster: c, ledger: newLedger(), seed: seed, rate: settings.rate, input: loadInput(t)}
+	loading, stop := context.WithCancel(t.Context())
+	running := w.start(loading, 8, 6)
+	started := time.Now()
+	happened := make(map[string]int)
+	err := plan.Run(t.Context(), func(s nemesis.Step) {
+		t.Logf("%8.2fs %s", time.Since(started).Seconds(), s)
+		if !s.Mends {
+			happened[strings.Join(strings.FieldsFunc(s.Fault.Name, func(r rune) bool { return r >= '0' && r <= '9' }), "")]++
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	stop()
+	running.Wait()
+	t.Logf("%d faults: %v", plan.Faults(), happened)
+	finish(t, w)
+}
+
+// finish waits until the cluster has come to rest, and checks everything.
+func finish(t *testing.T, w *workload) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	began := time.Now()
+	if err := w.cluster.settle(ctx, w.ledger); err != nil {
+		t.Fatal("the cluster does not come to rest: ", err)
+	}
+	t.Logf("at rest after %s", time.Since(began).Round(time.Millisecond))
+	if err := w.ledger.resolve(t.Context(), w.cluster.clients); err != nil {
+		t.Error(err)
+	}
+	verified, err := w.cluster.verify()
+	if err != nil {
+		t.Error(err)
+	}
+	logs, err := w.cluster.logs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := judge(w.ledger, logs)
+	if err != nil {
+		t.Error(err)
+	}
+	if err := w.problems.err(); err != nil {
+		t.Error(err)
+	}
+	stale, err := checkLocal(w.ledger, logs[0])
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d of %d local reads were stale", stale, len(w.ledger.local))
+	t.Logf("%s; %v; %d reads, %d requests repeated; %d transactions, dependencies %v", verified, told(w.ledger), w.reads, w.repeats, report.Txns, report.Edges)
+	for _, n := range w.cluster.nodes {
+		ends, _ := n.faulty() // the error is told when the cluster is stopped
+		t.Logf("%s ended by itself %d times", n.name, ends)
+	}
+	if w.ledger.told["committed"] == 0 || w.reads == 0 {
+		t.Error("nothing was done")
+	}
+}
+
+func told(l *ledger) string {
+	var all []string
+	for kind, n := range l.told {
+		all = append(all, fmt.Sprint(n, " ", kind))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
