@@ -1,9 +1,14 @@
 SEEDS ?= 2000
 SEED  ?= 0
+DRILLS ?= 4
+FUZZTIME ?= 30s
+FUZZIN ?= .
+LENGTH ?= 10m
+STORE ?= .
 
-.PHONY: help fmt lint test race sim bench cover
+.PHONY: help fmt lint test race fuzz sim blackbox bench bench-peers cover
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
 
 fmt: ## format the code
 	gofmt -w .
@@ -19,11 +24,30 @@ test: ## all tests
 race: ## the concurrent packages under the race detector
 	go test -race ./event/... ./node/... ./bus ./client ./embeddednats ./cmd/...
 
+fuzz: ## each fuzz test under FUZZIN for FUZZTIME
+	@found=$$(grep -r --include='*_test.go' '^func Fuzz' $(FUZZIN)) || { echo 'no fuzz tests found in $(FUZZIN)' >&2; exit 1; }; \
+	echo "$$found" | sed 's|/[^/]*_test.go:func \(Fuzz[A-Za-z0-9]*\).*| \1|' | while read -r package name; do \
+		echo "$$package $$name"; \
+		go test $$package -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) || exit 1; \
+	done
+
+drills: ## kill nodes at every step of small runs, of DRILLS courses of each
+	go test ./accord/accordtest -run 'TestKilledAtEachStep|TestBothKilled' -count=1 -v -timeout 2h -drills $(DRILLS)
+
+mutants: ## plant each bug and see how soon the simulator finds it
+	go test ./accord/accordtest -run TestMutantsAreFound -count=1 -v -timeout 2h -mutants
+
 sim: ## simulate SEEDS clusters under faults, from SEED on (0: a fresh one)
 	go test ./accord/accordtest -run 'TestSim$$' -count=1 -v -timeout 2h -seeds $(SEEDS) -seed $(SEED)
 
+blackbox: ## real processes under faults for LENGTH, on each STORE (SQLite, Postgres)
+	go test ./tests/blackbox -run 'TestDeadCoordinator|TestRun/$(STORE)' -count=1 -v -timeout 6h -length $(LENGTH) -rounds 30 -bound
+
 bench: ## benchmarks
 	go test -run '^$$' -bench . ./...
+
+bench-peers: ## compare with JetStream, etcd and Postgres; ARGS="-rounds 9 -concurrency 256"
+	cd tests/bench && go run . $(ARGS)
 
 cover: ## coverage by package
 	go test -cover ./...
