@@ -4,9 +4,10 @@ DRILLS ?= 4
 FUZZTIME ?= 30s
 FUZZIN ?= .
 LENGTH ?= 10m
+MISSED ?= 100000
 STORE ?= .
 
-.PHONY: help fmt lint test race fuzz sim blackbox bench bench-peers cover
+.PHONY: help fmt lint test race fuzz drills mutants sim blackbox catch-up bench bench-peers cover
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
 
@@ -42,6 +43,9 @@ sim: ## simulate SEEDS clusters under faults, from SEED on (0: a fresh one)
 
 blackbox: ## real processes under faults for LENGTH, on each STORE (SQLite, Postgres)
 	go test ./tests/blackbox -run 'TestDeadCoordinator|TestRun/$(STORE)' -count=1 -v -timeout 6h -length $(LENGTH) -rounds 30 -bound
+
+catch-up: ## a node misses MISSED appends, which its peers have forgotten, and catches up under load
+	go test ./node -run TestCatchUpByLog -count=1 -v -timeout 1h -missed $(MISSED)
 
 bench: ## benchmarks
 	go test -run '^$$' -bench . ./...

@@ -68,12 +68,21 @@ func catchUpByLog(t *testing.T, c *nodetest.Cluster) {
 	erased(t, c.Nodes[0])
 
 	c.StartNode(2)
-	last := load(t, c, "meanwhile", 4, 10)
+	started := time.Now()
+	stop := keepLoading(t, c, "meanwhile", 4)
+	if receipt, err := c.Nodes[0].Append(t.Context(), opened("account.back", 0)); err != nil {
+		t.Error(err)
+	} else {
+		wait(t, c, receipt.Position) // while the others go on
+	}
+	took := time.Since(started)
+	meanwhile, last := stop()
 	wait(t, c, last.Position)
+	t.Logf("%d appends were missed, and caught up with in %s while %d more were made", clients*each, took.Round(time.Millisecond), meanwhile)
 	if status, err := c.Nodes[2].Status(t.Context()); err != nil || status.Counters["catch_ups"] == 0 {
 		t.Errorf("got %d catch-ups and error %v: the node learnt what it missed otherwise", status.Counters["catch_ups"], err)
 	}
-	sameLogs(t, c, clients*each+4*10)
+	sameLogs(t, c, clients*each+1+meanwhile)
 	back := c.Nodes[2].Store
 	if sub, err := back.Subscriber(t.Context(), "mail"); err != nil || sub.Worker != successor || sub.Cursor != first.Position {
 		t.Errorf("got subscriber %+v and error %v, want worker %s at %s", sub, err, successor, first.Position)
@@ -87,32 +96,71 @@ func catchUpByLog(t *testing.T, c *nodetest.Cluster) {
 	duplicate(t, c, first)
 }
 
-// load appends from several clients at once through the nodes that are up, and returns the last receipt.
+// loading is clients that append through the first two nodes.
+type loading struct {
+	cluster *nodetest.Cluster
+	stream  string
+
+	mu   sync.Mutex
+	done int
+	last event.Receipt
+}
+
+// append makes the i-th append of a client.
+func (l *loading) append(t *testing.T, client, i int) bool {
+	a := opened(event.Stream(fmt.Sprintf("account.%s-%d", l.stream, client%5)), i)
+	a.RequestID = fmt.Sprintf("%s-%d-%d", l.stream, client, i)
+	receipt, err := l.cluster.Nodes[client%2].Append(t.Context(), a)
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.done++
+	if receipt.Position > l.last.Position {
+		l.last = receipt
+	}
+	return true
+}
+
+// load appends from several clients at once, and returns the last receipt.
 func load(t *testing.T, c *nodetest.Cluster, stream string, clients, each int) event.Receipt {
 	t.Helper()
-	var last event.Receipt
-	var mu sync.Mutex
+	l := &loading{cluster: c, stream: stream}
 	var running sync.WaitGroup
 	for client := range clients {
 		running.Go(func() {
-			for i := range each {
-				a := opened(event.Stream(fmt.Sprintf("account.%s-%d", stream, client%5)), i)
-				a.RequestID = fmt.Sprintf("%s-%d-%d", stream, client, i)
-				receipt, err := c.Nodes[client%2].Append(t.Context(), a)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				mu.Lock()
-				if receipt.Position > last.Position {
-					last = receipt
-				}
-				mu.Unlock()
+			for i := 0; i < each && l.append(t, client, i); i++ {
 			}
 		})
 	}
 	running.Wait()
-	return last
+	return l.last
+}
+
+// keepLoading does so until stop is called, which returns how many appends were made, and the last receipt.
+func keepLoading(t *testing.T, c *nodetest.Cluster, stream string, clients int) (stop func() (int, event.Receipt)) {
+	t.Helper()
+	l := &loading{cluster: c, stream: stream}
+	var running sync.WaitGroup
+	enough := make(chan struct{})
+	for client := range clients {
+		running.Go(func() {
+			for i := 0; l.append(t, client, i); i++ {
+				select {
+				case <-enough:
+					return
+				default:
+				}
+			}
+		})
+	}
+	return func() (int, event.Receipt) {
+		close(enough)
+		running.Wait()
+		return l.done, l.last
+	}
 }
 
 // erased waits until a node has closed the past.
