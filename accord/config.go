@@ -30,7 +30,8 @@ type Config struct {
 	RetryMax     uint64 // default 1 s
 	FastWaitMin  uint64 // wait at least so long for a fast quorum once a slow one has answered, and twice as long as that took; default 3 ms
 	FastWaitMax  uint64 // and at most so long; default 100 ms
-	SuspectAfter uint64 // a node that owes an answer for so long is suspected; default 1 s
+	SuspectAfter uint64 // a node that owes an answer for so long is suspected, while little is known of its link; default 1 s
+	SuspectMin   uint64 // and afterwards not before so long, however quick it was so far; default 200 ms, at most SuspectAfter
 	FetchAfter   uint64 // ask for an unknown dependency after; default 30 ms
 	RecoverAfter uint64 // look after an undecided transaction after; default 500 ms
 	Stagger      uint64 // added per rank, so that nodes do not all recover at once; default 150 ms
@@ -78,6 +79,9 @@ func (c Config) withDefaults() Config {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
+	}
+	if c.SuspectMin == 0 {
+		c.SuspectMin = min(200*Millisecond, c.SuspectAfter)
 	}
 	if c.FastQuorum == 0 {
 		c.FastQuorum = quorum.Fast(len(c.Nodes))

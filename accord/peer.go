@@ -7,8 +7,7 @@ type peer struct {
 	redundant Timestamp // its RedundantBefore, as last told
 	heard     bool      // since this Machine was made
 
-	// owing is since when the peer owes an answer; zero if it owes none. Anything heard of it clears the debt.
-	owing uint64
+	silence detector
 
 	// Smoothed time from a request to its answer and its mean deviation, microseconds (as RFC 6298).
 	latency, deviation uint64
@@ -55,7 +54,8 @@ func (m *Machine) hear(from NodeID, h Header) bool {
 		return false
 	}
 	p := &m.peers[i]
-	p.heard, p.owing, p.pause = true, 0, m.cfg.RetryAfter
+	p.silence.hear(m.now, m.silenceLimit(p))
+	p.heard, p.pause = true, m.cfg.RetryAfter
 	p.watermark = maxTimestamp(p.watermark, h.Watermark)
 	p.redundant = maxTimestamp(p.redundant, h.RedundantBefore)
 	if p.watermark.After(m.scalars.Watermark) {
@@ -85,18 +85,11 @@ func peerName(p *peer) TxnID { return TxnID{Timestamp{HLC: uint64(p.node)}} }
 
 // expect notes that a message to p wants an answer.
 func (m *Machine) expect(p *peer) {
-	if p.owing == 0 {
-		p.owing = m.now
-	}
+	p.silence.expect(m.now)
 	if !p.ticking {
 		p.ticking = true
 		m.wakePeer(p)
 	}
-}
-
-// suspects tells whether p has owed an answer for too long.
-func (m *Machine) suspects(p *peer) bool {
-	return p.owing != 0 && m.now > p.owing+m.cfg.SuspectAfter && p.node != m.cfg.Self
 }
 
 // Reachable returns how many nodes are not suspected, this one included.
@@ -193,7 +186,7 @@ func (m *Machine) tickPeer(node NodeID) {
 	p := &m.peers[m.rank(node)]
 	p.pause = min(2*p.pause, m.cfg.RetryMax)
 	switch {
-	case !p.heard && p.owing == 0:
+	case !p.heard && p.silence.owing == 0:
 		m.expect(p)
 		m.send(p.node, TxnID{}, Ping{})
 	case m.suspects(p):
@@ -201,7 +194,7 @@ func (m *Machine) tickPeer(node NodeID) {
 	case len(p.unacked) > 0:
 		m.resend(p)
 	}
-	if p.owing == 0 && len(p.unacked) == 0 {
+	if p.silence.owing == 0 && len(p.unacked) == 0 {
 		p.ticking = false
 		return
 	}
