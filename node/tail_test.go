@@ -34,16 +34,19 @@ type tailing struct {
 	nodes   int
 	appends int
 
-	consistency event.Consistency // of the readers; empty: that of the log, the frontier
+	read func(m *nodetest.Member, ctx context.Context, args event.ReadArgs) (event.Page, error) // of the readers
 
-	made  atomic.Int64
-	acked sync.Map // event id → position
-	last  atomic.Pointer[event.Position]
-	done  chan struct{} // closed when all is written
+	made, refused atomic.Int64
+	acked         sync.Map // event id → position
+	last          atomic.Pointer[event.Position]
+	done          chan struct{} // closed when all is written
 }
 
 func newTailing(c *nodetest.Cluster, nodes, appends int) *tailing {
 	x := &tailing{c: c, nodes: nodes, appends: appends, done: make(chan struct{})}
+	x.read = func(m *nodetest.Member, ctx context.Context, args event.ReadArgs) (event.Page, error) {
+		return m.Read(ctx, args)
+	}
 	x.last.Store(new(event.Position))
 	return x
 }
@@ -76,36 +79,58 @@ func (x *tailing) run(ctx context.Context, disturb func()) error {
 	return nil
 }
 
-// write appends to streams that others append to as well, and repeats a request whose outcome it does not know.
+// write makes appends through any node until enough are made.
 func (x *tailing) write(ctx context.Context, random *rand.Rand) {
 	for x.made.Add(1) <= int64(x.appends) && ctx.Err() == nil {
-		a := opened(event.StreamOf("account", fmt.Sprint(random.IntN(200))), random.IntN(1000))
-		a.RequestID, a.Timeout = ulid.Make().String(), time.Second
-		for ctx.Err() == nil {
-			m := x.c.Member(random.IntN(x.nodes))
-			if m == nil {
-				<-time.After(time.Millisecond)
-				continue
+		x.append(ctx, random, draw(random))
+	}
+}
+
+// draw returns an append of one to three events to streams that others append to as well, sometimes on a condition that may not hold.
+func draw(random *rand.Rand) event.Append {
+	stream := func() event.Stream { return event.StreamOf("account", fmt.Sprint(random.IntN(500))) }
+	a := opened(stream(), random.IntN(1000))
+	for range random.IntN(3) {
+		a.Events = append(a.Events, opened(stream(), random.IntN(1000)).Events...)
+	}
+	if random.IntN(4) == 0 {
+		a.Conditions = []event.Condition{{Stream: a.Events[0].Stream, Expect: event.Expect(random.IntN(30))}}
+	}
+	a.RequestID, a.Timeout = ulid.Make().String(), time.Second
+	return a
+}
+
+// append repeats a request, at whichever node, until it is known what came of it.
+func (x *tailing) append(ctx context.Context, random *rand.Rand, a event.Append) {
+	for ctx.Err() == nil {
+		m := x.c.Member(random.IntN(x.nodes))
+		if m == nil {
+			<-time.After(time.Millisecond)
+			continue
+		}
+		receipt, err := m.Append(ctx, a)
+		if _, conflict := errors.AsType[*event.ConflictError](err); conflict {
+			x.refused.Add(1)
+			return
+		}
+		if err != nil {
+			continue
+		}
+		for _, ref := range receipt.Events {
+			x.acked.Store(ref.ID, ref.Position)
+		}
+		for {
+			last := x.last.Load()
+			if *last >= receipt.Position || x.last.CompareAndSwap(last, &receipt.Position) {
+				return
 			}
-			receipt, err := m.Append(ctx, a)
-			if err != nil {
-				continue
-			}
-			x.acked.Store(receipt.Events[0].ID, receipt.Position)
-			for {
-				last := x.last.Load()
-				if *last >= receipt.Position || x.last.CompareAndSwap(last, &receipt.Position) {
-					break
-				}
-			}
-			break
 		}
 	}
 }
 
 // follow reads at one node until all is written and the reader has passed it. While the node is down it waits.
 func (x *tailing) follow(ctx context.Context, i int) (read []event.Event, err error) {
-	args := event.ReadArgs{Wait: 20 * time.Millisecond, Consistency: x.consistency}
+	args := event.ReadArgs{Wait: 20 * time.Millisecond}
 	random := rand.New(rand.NewPCG(2, uint64(i)))
 	for ctx.Err() == nil {
 		args.Limit = 1 + random.IntN(200)
@@ -114,7 +139,7 @@ func (x *tailing) follow(ctx context.Context, i int) (read []event.Event, err er
 			<-time.After(time.Millisecond)
 			continue
 		}
-		page, err := m.Read(ctx, args)
+		page, err := x.read(m, ctx, args)
 		if err != nil {
 			continue // it has just gone down
 		}
@@ -133,25 +158,27 @@ func (x *tailing) follow(ctx context.Context, i int) (read []event.Event, err er
 
 // check compares what a reader got with what was acknowledged and with what the first reader got.
 func (x *tailing) check(i int, read, first []event.Event) error {
-	seen := make(map[ulid.ULID]bool)
+	seen := make(map[ulid.ULID]event.Position)
 	for j := range read {
 		if j > 0 && read[j].Position <= read[j-1].Position {
 			return fmt.Errorf("node %d: event %d at %s stands behind one at %s", i+1, j, read[j].Position, read[j-1].Position)
 		}
-		if seen[read[j].ID] {
+		if _, twice := seen[read[j].ID]; twice {
 			return fmt.Errorf("node %d: the event at %s was read twice", i+1, read[j].Position)
 		}
-		seen[read[j].ID] = true
+		seen[read[j].ID] = read[j].Position
 	}
+	acked := 0
 	var missing []any
 	x.acked.Range(func(id, position any) bool {
-		if !seen[id.(ulid.ULID)] {
+		acked++
+		if seen[id.(ulid.ULID)] != position {
 			missing = append(missing, position)
 		}
 		return true
 	})
-	if len(missing) > 0 || len(read) != x.appends {
-		return fmt.Errorf("node %d: read %d events of %d; not read: %v", i+1, len(read), x.appends, missing)
+	if len(missing) > 0 || len(read) != acked {
+		return fmt.Errorf("node %d: read %d events of %d; not read: %v", i+1, len(read), acked, missing)
 	}
 	if !slices.EqualFunc(read, first, same) {
 		return fmt.Errorf("node %d: read another sequence than node 1", i+1)
@@ -165,14 +192,22 @@ func TestTailReaders(t *testing.T) {
 	if *early {
 		core.Mutation = accord.MutateEarlyWatermark
 	}
-	if err := newTailing(nodetest.NewTuned(t, 3, core), 3, *tailed).run(t.Context(), func() {}); err != nil {
+	c := nodetest.NewTuned(t, 3, core)
+	c.Vary(disorder)
+	x := newTailing(c, 3, *tailed)
+	if err := x.run(t.Context(), func() {}); err != nil {
 		t.Error(err)
 	}
+	t.Logf("%d of %d appends were refused", x.refused.Load(), x.appends)
 }
+
+// disorder is by how much messages are late, each by a time of its own.
+const disorder = 2 * time.Millisecond
 
 // TestTailReadersOfFive kills two nodes and restarts them while all is written and read.
 func TestTailReadersOfFive(t *testing.T) {
 	c := nodetest.New(t, 5)
+	c.Vary(disorder)
 	x := newTailing(c, 5, *tailed)
 	reached := func(part int) {
 		for x.made.Load() < int64(x.appends*part/10) && t.Context().Err() == nil {
@@ -199,7 +234,7 @@ func TestTailReadersOfFive(t *testing.T) {
 // chances is how often a planted fault may go unnoticed before its test fails.
 const chances = 8
 
-// TestEarlyFrontierIsNoticed plants a bug, a frontier that does not wait for what lies before it, and wants
+// TestEarlyFrontierIsNoticed plants a bug in the core, a frontier that does not wait for what lies before it, and wants
 // TestTailReaders to fail: in a process of its own, since the core may find itself in contradiction first.
 func TestEarlyFrontierIsNoticed(t *testing.T) {
 	var out []byte
@@ -218,17 +253,33 @@ func TestEarlyFrontierIsNoticed(t *testing.T) {
 	}
 }
 
-// TestLocalReadersMissEvents shows what the frontier is for: readers that follow what is merely applied skip some.
-func TestLocalReadersMissEvents(t *testing.T) {
-	for try := 1; ; try++ {
-		x := newTailing(nodetest.New(t, 3), 3, 2000)
-		x.consistency = event.Local
-		err := x.run(t.Context(), func() {})
-		if err != nil && strings.Contains(err.Error(), "not read: ") {
-			return
-		}
-		if err != nil || try == chances {
-			t.Fatalf("got %v, want events that were missed", err)
-		}
+// TestWeakFrontiersMissEvents plants the bug that event stores have, and shows what the frontier is for: readers that go on behind what was
+// applied last pass positions that are filled later. They skip events, and the check of what they read says so.
+func TestWeakFrontiersMissEvents(t *testing.T) {
+	for name, read := range map[string]func(*nodetest.Member, context.Context, event.ReadArgs) (event.Page, error){
+		"the frontier is what was applied last": func(m *nodetest.Member, ctx context.Context, args event.ReadArgs) (event.Page, error) {
+			return m.ReadUpToLast(ctx, args)
+		},
+		"local reads": func(m *nodetest.Member, ctx context.Context, args event.ReadArgs) (event.Page, error) {
+			args.Consistency = event.Local
+			return m.Read(ctx, args)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for try := 1; ; try++ {
+				c := nodetest.New(t, 3)
+				c.Vary(disorder)
+				x := newTailing(c, 3, 2000)
+				x.read = read
+				err := x.run(t.Context(), func() {})
+				if err != nil && strings.Contains(err.Error(), "not read: ") {
+					return
+				}
+				if err != nil || try == chances {
+					t.Fatalf("got %v, want events that were missed", err)
+				}
+				t.Log("nothing was missed at try ", try)
+			}
+		})
 	}
 }

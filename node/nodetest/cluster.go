@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,7 @@ type links struct {
 	nodes []*Member
 	cut   map[[2]int]bool
 	delay time.Duration
+	vary  time.Duration // up to so much is added to the delay of each batch
 	Sent  atomic.Uint64
 }
 
@@ -136,6 +138,13 @@ func (c *Cluster) Slow(delay time.Duration) {
 	c.links.delay = delay
 }
 
+// Vary has every batch of messages take a random while of its own from now on, up to most: they overtake each other.
+func (c *Cluster) Vary(most time.Duration) {
+	c.links.mu.Lock()
+	defer c.links.mu.Unlock()
+	c.links.vary = most
+}
+
 // Sent returns how many batches of messages have been sent.
 func (c *Cluster) Sent() uint64 { return c.links.Sent.Load() }
 
@@ -143,6 +152,14 @@ func (l *links) set(i int, m *Member) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.nodes[i] = m
+}
+
+// delayed is how long the next batch takes.
+func (l *links) delayed() time.Duration {
+	if l.vary <= 0 {
+		return l.delay
+	}
+	return l.delay + rand.N(l.vary)
 }
 
 // port is one node's end of the links.
@@ -179,8 +196,8 @@ func (p *port) Send(h accord.Header, msgs []accord.Message) {
 		}
 		p.links.Sent.Add(1)
 		deliver := func() { m.Deliver(accord.NodeID(p.self+1), h, batch) }
-		if p.links.delay > 0 {
-			time.AfterFunc(p.links.delay, deliver)
+		if delay := p.links.delayed(); delay > 0 {
+			time.AfterFunc(delay, deliver)
 			continue
 		}
 		deliver()

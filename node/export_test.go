@@ -1,0 +1,13 @@
+package node
+
+import (
+	"context"
+
+	"natsaccord/event"
+)
+
+// ReadUpToLast reads the log as Read does up to the frontier, but with a bug: it takes what was applied last for the frontier, as if
+// nothing could be applied before it any more.
+func (n *Node) ReadUpToLast(ctx context.Context, args event.ReadArgs) (event.Page, error) {
+	return n.readUpTo(ctx, args, n.end, &n.changed)
+}
