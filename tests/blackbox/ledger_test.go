@@ -95,6 +95,9 @@ func kindOf(err error) string {
 	if _, conflict := errors.AsType[*event.ConflictError](err); conflict {
 		return "conflict"
 	}
+	if _, exists := errors.AsType[*event.ExistsError](err); exists {
+		return "exists"
+	}
 	return "nothing proposed"
 }
 
@@ -186,7 +189,7 @@ func (l *ledger) resolve(ctx context.Context, clients []*client.Client) error {
 func ask(ctx context.Context, clients []*client.Client, first int, id string) (receipt event.Receipt, err error) {
 	for i := range clients {
 		receipt, err = clients[(first+i)%len(clients)].Outcome(ctx, id)
-		if _, conflict := errors.AsType[*event.ConflictError](err); err == nil || conflict || errors.Is(err, event.ErrNotFound) {
+		if kind := resolved(err); kind != "unknown" && kind != "nothing proposed" {
 			return receipt, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"natsaccord/event"
 	"natsaccord/tests/nemesis"
 )
 
@@ -32,7 +33,8 @@ func runWith(t *testing.T, s *storage) {
 	c := startCluster(t, s)
 	gap, lasting := pace(settings.length)
 	plan := nemesis.NewPlan(seed, settings.length, gap, c.faults(lasting))
-	w := &workload{cluster: c, ledger: newLedger(), seed: seed, rate: settings.rate, input: loadInput(t)}
+	w := &workload{cluster: c, ledger: newLedger(), registry: newRegistry(), seed: seed, rate: settings.rate, input: loadInput(t)}
+	following := follow(t, c, seed)
 	loading, stop := context.WithCancel(t.Context())
 	running := w.start(loading, 8, 6)
 	started := time.Now()
@@ -49,11 +51,29 @@ func runWith(t *testing.T, s *storage) {
 	stop()
 	running.Wait()
 	t.Logf("%d faults: %v", plan.Faults(), happened)
-	finish(t, w)
+	log := finish(t, w)
+	checkReaders(t, w, following, log)
 }
 
-// finish waits until the cluster has come to rest, and checks everything.
-func finish(t *testing.T, w *workload) {
+// checkReaders checks what those saw who followed the log, and what those were told who registered addresses.
+func checkReaders(t *testing.T, w *workload, following *followers, log []event.Event) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := following.check(ctx, log); err != nil {
+		t.Error(err)
+	}
+	if err := w.registry.check(log); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%s; %s", following, w.registry)
+	if len(w.registry.winners) == 0 || w.registry.refused == 0 || w.registry.looks == 0 {
+		t.Error("nobody registered anything, was refused, or looked for it")
+	}
+}
+
+// finish waits until the cluster has come to rest, checks everything, and returns the log.
+func finish(t *testing.T, w *workload) []event.Event {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -93,6 +113,7 @@ func finish(t *testing.T, w *workload) {
 	if w.ledger.told["committed"] == 0 || w.reads == 0 {
 		t.Error("nothing was done")
 	}
+	return logs[0]
 }
 
 func told(l *ledger) string {

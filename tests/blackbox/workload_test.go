@@ -21,12 +21,13 @@ import (
 
 // workload is what clients do while things go wrong.
 type workload struct {
-	cluster *cluster
-	ledger  *ledger
-	seed    uint64
-	rate    float64 // requests of one client in a second, at most
-	turns   atomic.Int64
-	input   []event.Append
+	cluster  *cluster
+	ledger   *ledger
+	registry *registry
+	seed     uint64
+	rate     float64 // requests of one client in a second, at most
+	turns    atomic.Int64
+	input    []event.Append
 
 	mu       sync.Mutex
 	problems findings
@@ -67,7 +68,7 @@ func loadInput(t *testing.T) []event.Append {
 	return all
 }
 
-// start starts clients that import, clients that do a bit of everything, and one at each node that reads locally. They end when ctx does, with what they have
+// start starts clients that import, clients that do a bit of everything, and at each node one that reads locally, one that registers addresses and one that looks for them. They end when ctx does, with what they have
 // under way; the group is done then.
 func (w *workload) start(ctx context.Context, importers, mixed int) *sync.WaitGroup {
 	var running sync.WaitGroup
@@ -79,6 +80,8 @@ func (w *workload) start(ctx context.Context, importers, mixed int) *sync.WaitGr
 	}
 	for i := range w.cluster.nodes {
 		running.Go(func() { w.observe(ctx, i) })
+		running.Go(func() { w.register(ctx, i) })
+		running.Go(func() { w.look(ctx, i) })
 	}
 	return &running
 }
