@@ -20,18 +20,38 @@ const (
 )
 
 // eventColumns cast JSON to text, since a driver reads the JSON value null as no value at all.
-const eventColumns = `position, txn_id, stream, version, id, type, CAST(data AS text), data_bytes, metadata, routing_key, tags, recorded_at`
+const eventColumns = `event.position, txn_id, stream, version, id, type, CAST(data AS text), data_bytes, metadata, routing_key, tags, recorded_at`
 
-// selection builds the WHERE clause of a read.
+// selection builds the FROM and WHERE clauses of a read.
 type selection struct {
-	clauses []string
-	args    []any
+	from     string
+	position string // the column that has the order of the log
+	clauses  []string
+	args     []any
 }
 
 // where adds a clause in which ? stands for the next argument.
 func (q *selection) where(clause string, arg any) {
 	q.args = append(q.args, arg)
 	q.clauses = append(q.clauses, strings.Replace(clause, "?", "$"+strconv.Itoa(len(q.args)), 1))
+}
+
+func newSelection(args event.ReadArgs) *selection {
+	q := &selection{from: "event", position: "event.position"}
+	tags := args.Tags
+	if len(tags) > 0 && args.Stream == "" {
+		// The table of tags is in the order of positions: it leads to the events of one tag from any position on, however many have it
+		// or how long the category is. CROSS keeps SQLite from beginning at the other end.
+		q.from, q.position = "event_tag AS first CROSS JOIN event", "first.position"
+		q.clauses = append(q.clauses, "event.position = first.position")
+		q.where("first.tag = ?", tags[0])
+		tags = tags[1:]
+	}
+	for _, tag := range tags {
+		q.where("EXISTS (SELECT 1 FROM event_tag AS other WHERE other.tag = ? AND other.position = event.position)", tag)
+	}
+	q.build(args)
+	return q
 }
 
 func (q *selection) build(args event.ReadArgs) {
@@ -46,14 +66,11 @@ func (q *selection) build(args event.ReadArgs) {
 	if len(args.Types) > 0 {
 		q.whereIn("type", args.Types)
 	}
-	for _, tag := range args.Tags {
-		q.where("position IN (SELECT position FROM event_tag WHERE tag = ?)", tag)
-	}
 	if args.After != "" {
-		q.where("position > ?", string(args.After))
+		q.where(q.position+" > ?", string(args.After))
 	}
 	if args.Before != "" {
-		q.where("position < ?", string(args.Before))
+		q.where(q.position+" < ?", string(args.Before))
 	}
 	if args.FromVersion > 0 && args.Backward {
 		q.where("version <= ?", int64(args.FromVersion))
@@ -62,12 +79,26 @@ func (q *selection) build(args event.ReadArgs) {
 	}
 }
 
-// text is the clause, empty if everything is selected.
+// text is both clauses.
 func (q *selection) text() string {
-	if len(q.clauses) == 0 {
-		return ""
+	text := ` FROM ` + q.from
+	if len(q.clauses) > 0 {
+		text += ` WHERE ` + strings.Join(q.clauses, ` AND `)
 	}
-	return ` WHERE ` + strings.Join(q.clauses, ` AND `)
+	return text
+}
+
+// page selects the events of a page and one more.
+func (q *selection) page(args event.ReadArgs, limit int) string {
+	// A stream's versions and positions run alike: either orders it, by the index at hand.
+	order := q.position
+	if args.Stream != "" {
+		order = "version"
+	}
+	if args.Backward {
+		order += " DESC"
+	}
+	return fmt.Sprintf("SELECT %s%s ORDER BY %s LIMIT %d", eventColumns, q.text(), order, limit+1)
 }
 
 func (q *selection) whereIn(column string, values []string) {
@@ -93,22 +124,12 @@ func (s *Store) Read(ctx context.Context, args event.ReadArgs) (event.Page, erro
 		limit = defaultLimit
 	}
 	limit = min(limit, maxLimit)
-	var q selection
-	q.build(args)
-	sql := `SELECT ` + eventColumns + ` FROM event` + q.text()
-	// A stream's versions and positions run alike: either orders it, by the index at hand.
-	order := "position"
-	if args.Stream != "" {
-		order = "version"
-	}
-	if args.Backward {
-		order += " DESC"
-	}
+	q := newSelection(args)
 	page := event.Page{}
 	if len(s.cfg.Nodes) == 0 {
 		page.Frontier = *s.last.Load() // without consensus nothing is ever inserted before the end
 	}
-	err := s.readEvents(ctx, fmt.Sprintf("%s ORDER BY %s LIMIT %d", sql, order, limit+1), q.args, limit, args.MaxBytes, &page)
+	err := s.readEvents(ctx, q.page(args, limit), q.args, limit, args.MaxBytes, &page)
 	if err != nil {
 		return event.Page{}, fmt.Errorf("sqlstore: read events: %w", err)
 	}

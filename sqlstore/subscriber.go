@@ -77,9 +77,8 @@ func (s *Store) Count(ctx context.Context, args event.ReadArgs) (n uint64, err e
 	if err := s.behind.settle(ctx); err != nil {
 		return 0, err
 	}
-	var q selection
-	q.build(args)
-	found, err := s.engine.query(ctx, fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 FROM event%s LIMIT %d) AS counted`, q.text(), event.MaxCount), q.args...)
+	q := newSelection(args)
+	found, err := s.engine.query(ctx, fmt.Sprintf(`SELECT count(*) FROM (SELECT 1%s LIMIT %d) AS counted`, q.text(), event.MaxCount), q.args...)
 	if err != nil {
 		return 0, fmt.Errorf("sqlstore: count events: %w", err)
 	}
