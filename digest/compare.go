@@ -152,12 +152,15 @@ func (d *Digester) raise() {
 	if d.rotten != nil {
 		reasons = append(reasons, fmt.Sprintf("the log is not what it was: it has changed %s", d.rotten))
 	}
+	if d.unread != nil {
+		reasons = append(reasons, fmt.Sprintf("an event cannot be read %s", d.unread))
+	}
 	for _, name := range d.cfg.Nodes {
 		if f, is := d.differs[name]; is {
 			reasons = append(reasons, fmt.Sprintf("the log differs from that of %s %s", name, f))
 		}
 	}
-	alone := d.rotten != nil || len(d.cfg.Nodes)-len(d.differs) <= len(d.cfg.Nodes)/2
+	alone := d.rotten != nil || d.unread != nil || len(d.cfg.Nodes)-len(d.differs) <= len(d.cfg.Nodes)/2
 	d.mu.Unlock()
 	d.alarm(strings.Join(reasons, "; "), alone && len(reasons) > 0)
 }

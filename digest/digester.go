@@ -26,6 +26,7 @@ type Digester struct {
 	told    map[string]claim   // what peers said last and is not compared yet
 	differs map[string]finding // what peers' logs differ in, by peer
 	rotten  *finding           // what differs from this node's own marks
+	unread  *finding           // what cannot be read and is not hashed yet
 	heard   chan struct{}      // holds a token while told may hold something that is new
 
 	hashed, scrubbed, passes atomic.Uint64 // events hashed and read again, and times that all were
@@ -124,10 +125,17 @@ func (d *Digester) hash(ctx context.Context) {
 		if err == nil {
 			err = d.hashUpTo(ctx, next)
 		}
-		if err == nil {
+		damaged := d.unreadable(ctx, d.now(), err)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
 			frontier = next
-		} else if ctx.Err() == nil {
+		case damaged == nil:
 			d.cfg.Logger.Warn("hash the log", "node", d.cfg.Self, "error", err)
+		}
+		if err == nil || damaged != nil {
+			d.rot(&d.unread, damaged)
 		}
 		pause(ctx, d.cfg.Pace)
 	}

@@ -83,6 +83,37 @@ func TestDamageIsFound(t *testing.T) {
 	}
 }
 
+// TestUnreadableEventIsFound: an event that cannot be read any more, or could not be from the start, is found too.
+func TestUnreadableEventIsFound(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		for _, i := range []int{0, 15, 16, 50, 99} {
+			t.Run(fmt.Sprint(i, " late ", late), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, 3)
+					s := w.nodes[1]
+					if !late {
+						s.garble(position(i + 1))
+					}
+					w.start()
+					w.write(100)
+					<-time.After(20 * time.Second)
+					s.garble(position(i + 1))
+					<-time.After(25 * time.Second)
+					s.wants(true, fmt.Sprintf("at %s, behind %d events", position(i+1), i))
+					w.nodes[0].wants(false)
+					s.garble("")
+					<-time.After(25 * time.Second)
+					s.wants(false)
+					if end := s.digester.Status().End; end.To != 100 {
+						t.Errorf("hashed %d events, want 100", end.To)
+					}
+					w.end()
+				})
+			})
+		}
+	}
+}
+
 // TestDamageIsFoundAlone: with nobody to compare with, at least the stretch is known.
 func TestDamageIsFoundAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

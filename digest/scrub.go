@@ -2,7 +2,10 @@ package digest
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"natsaccord/event"
 )
 
 // scrub reads the log again from its beginning, over and over, at a bounded rate, and compares it with its marks: a
@@ -18,7 +21,7 @@ func (d *Digester) scrub(ctx context.Context) {
 			continue
 		}
 		d.passes.Add(1)
-		d.rot(f)
+		d.rot(&d.rotten, f)
 	}
 }
 
@@ -39,6 +42,9 @@ func (d *Digester) pass(ctx context.Context) (*finding, error) {
 			limit = max(limit, upTo)
 		}
 		got, _, err := d.fold(ctx, from, int(want.events-from.events)+1, limit)
+		if f := d.unreadable(ctx, from, err); f != nil {
+			return f, nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +54,6 @@ func (d *Digester) pass(ctx context.Context) (*finding, error) {
 			if !f.exact {
 				f.position = max(f.position, got.position)
 			}
-			d.rot(&f)
 			return &f, nil
 		}
 		from = want
@@ -91,11 +96,22 @@ func (d *Digester) rottenBetween(ctx context.Context, from, to mark) finding {
 	return finding{events: from.events, position: to.position}
 }
 
-// rot notes what a pass has found, or that it found nothing.
-func (d *Digester) rot(f *finding) {
+// unreadable is the finding that an event cannot be read, if that is what an error of reading behind a mark says.
+func (d *Digester) unreadable(ctx context.Context, m mark, err error) *finding {
+	damaged, is := errors.AsType[*event.DamagedError](err)
+	if !is {
+		return nil
+	}
+	// How many are before it is told by a second look, if that gets there.
+	before, _, err := d.fold(ctx, m, d.cfg.MarkEvery, damaged.Position)
+	return &finding{before.events, damaged.Position, err == nil}
+}
+
+// rot notes at its place what is wrong with the log, or that nothing is.
+func (d *Digester) rot(place **finding, f *finding) {
 	d.mu.Lock()
-	before := d.rotten
-	d.rotten = f
+	before := *place
+	*place = f
 	d.mu.Unlock()
 	switch {
 	case f == nil && before != nil:

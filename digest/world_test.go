@@ -43,7 +43,8 @@ type station struct {
 	alone    bool
 	alarms   atomic.Int64
 	told     atomic.Int64
-	deaf     bool // answers nothing
+	deaf     bool           // answers nothing
+	garbled  event.Position // of an event that cannot be read, if there is one
 }
 
 func (w *world) names() (names []string) {
@@ -146,6 +147,13 @@ func (s *station) damage(change func(log []event.Event) []event.Event) {
 	s.log = change(slices.Clone(s.log))
 }
 
+// garble makes an event unreadable; with no position all are readable.
+func (s *station) garble(p event.Position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.garbled = p
+}
+
 // Frontier implements digest.Log.
 func (s *station) Frontier(ctx context.Context, behind event.Position, _ bool) (event.Position, error) {
 	for {
@@ -175,6 +183,9 @@ func (s *station) Read(_ context.Context, args event.ReadArgs) (event.Page, erro
 		if len(page.Events) == args.Limit {
 			page.End = false
 			break
+		}
+		if e.Position == s.garbled {
+			return event.Page{}, fmt.Errorf("read: %w", &event.DamagedError{Position: e.Position, Err: errors.New("garbled")})
 		}
 		page.Events = append(page.Events, e)
 		page.Next = e.Position

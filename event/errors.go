@@ -49,6 +49,19 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("event: stream %s is at version %d, want %s%s; nothing was written", e.Stream, e.Have, e.Want, more)
 }
 
+// DamagedError: an event stands in a database, but cannot be read. Whatever it is now, it was never written so.
+type DamagedError struct {
+	Position Position
+	Err      error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("event: the event at %s cannot be read: %v", e.Position, e.Err)
+}
+
+// Unwrap returns why.
+func (e *DamagedError) Unwrap() error { return e.Err }
+
 // InvalidError refuses bad input before anything is proposed: of a write, nothing was written.
 type InvalidError struct {
 	Field  string // where in the request, as events[2].type

@@ -184,7 +184,17 @@ func sizeOf(e *event.Event) int {
 	return size
 }
 
-func scanEvent(found rows) (e event.Event, err error) {
+// scanEvent reads an event. Its error is a *event.DamagedError if it is known which one it is.
+func scanEvent(found rows) (event.Event, error) {
+	var e event.Event
+	err := decodeEvent(found, &e)
+	if err != nil && e.Position != "" {
+		err = &event.DamagedError{Position: e.Position, Err: err}
+	}
+	return e, err
+}
+
+func decodeEvent(found rows, e *event.Event) (err error) {
 	var id string
 	var data, metadata, tags *string
 	var bytes []byte
@@ -193,11 +203,11 @@ func scanEvent(found rows) (e event.Event, err error) {
 	var recorded any
 	if err := found.Scan((*string)(&e.Position), &e.TxnID, (*string)(&e.Stream), &version, &id, &e.Type, &data, &bytes,
 		&metadata, &routingKey, &tags, &recorded); err != nil {
-		return e, err
+		return err
 	}
 	e.Version = uint64(version)
 	if e.ID, err = ulid.ParseStrict(id); err != nil {
-		return e, fmt.Errorf("event id %q: %w", id, err)
+		return fmt.Errorf("id %q: %w", id, err)
 	}
 	if data != nil {
 		e.Data = []byte(*data)
@@ -208,13 +218,15 @@ func scanEvent(found rows) (e event.Event, err error) {
 		e.RoutingKey = *routingKey
 	}
 	if err := decodeJSON(metadata, &e.Metadata); err != nil {
-		return e, fmt.Errorf("metadata at %s: %w", e.Position, err)
+		return fmt.Errorf("metadata: %w", err)
 	}
 	if err := decodeJSON(tags, &e.Tags); err != nil {
-		return e, fmt.Errorf("tags at %s: %w", e.Position, err)
+		return fmt.Errorf("tags: %w", err)
 	}
-	e.RecordedAt, err = decodeTime(recorded)
-	return e, err
+	if e.RecordedAt, err = decodeTime(recorded); err != nil {
+		return fmt.Errorf("time: %w", err)
+	}
+	return nil
 }
 
 func decodeJSON(text *string, into any) error {
