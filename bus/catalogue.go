@@ -27,6 +27,7 @@ const (
 	CodeClosed     = 30052
 	CodeAborted    = 30053
 	CodeDiverged   = 30054
+	CodeDamaged    = 30055
 	CodeUnknown    = 30060
 	CodeTimeout    = 30061
 	CodeInternal   = 30070
@@ -58,6 +59,7 @@ func Catalogue() []Entry {
 		{503, CodeClosed, "closed", no, true, "The node is starting or has stopped. Nothing was proposed."},
 		{503, CodeAborted, "aborted", no, true, "Consensus gave the transaction up. Nothing happened, and nothing will."},
 		{503, CodeDiverged, "diverged", no, true, "The node's log is damaged, and it does not answer from it. Nothing was proposed: ask again, and another node answers."},
+		{503, CodeDamaged, "damaged", "", true, "An event in the node's database cannot be read, the one at `detail.position`. Ask again, and another node answers."},
 		{504, CodeUnknown, "unknown", unknown, true, "The deadline passed after proposing: the write may still commit. Ask `txn` with `detail.request_id`, or repeat the request with it."},
 		{504, CodeTimeout, "timeout", "", true, "The deadline passed. Nothing was to be written."},
 		{500, CodeInternal, "internal", unknown, true, "The node failed; its log says why. A write may still commit: ask `txn` with `detail.request_id`, or repeat the request with it."},

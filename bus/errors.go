@@ -41,6 +41,7 @@ type Detail struct {
 	Conflicts    []WireConflict `json:"conflicts,omitempty"`
 	Existing     []WireExisting `json:"existing,omitempty"`
 	IDs          []string       `json:"ids,omitempty"`
+	Position     string         `json:"position,omitempty"`
 	RetryAfterMS int64          `json:"retry_after_ms,omitempty"`
 }
 
@@ -146,6 +147,9 @@ func classify(err error) (errCode int, d Detail) {
 	if e, ok := asType[*internalError](err); ok {
 		return CodeInternal, Detail{RequestID: e.requestID}
 	}
+	if e, ok := asType[*event.DamagedError](err); ok {
+		return CodeDamaged, Detail{Position: string(e.Position), Reason: reasonOf(e.Err)}
+	}
 	return 0, Detail{}
 }
 
@@ -209,6 +213,8 @@ func (r *ErrorReply) Err() error {
 		return &event.ReusedError{RequestID: d.Detail.RequestID, TxnID: d.Detail.Txn}
 	case CodeIDTaken:
 		return &event.IDTakenError{IDs: d.Detail.IDs}
+	case CodeDamaged:
+		return &event.DamagedError{Position: event.Position(d.Detail.Position), Err: d.cause()}
 	case CodeOverloaded:
 		return &event.OverloadedError{RetryAfter: time.Duration(d.Detail.RetryAfterMS) * time.Millisecond}
 	}

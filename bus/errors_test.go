@@ -35,6 +35,7 @@ func everyError() map[int]error {
 		bus.CodeDraining:   event.ErrDraining,
 		bus.CodeClosed:     event.ErrClosed,
 		bus.CodeAborted:    event.ErrAborted,
+		bus.CodeDamaged:    &event.DamagedError{Position: "p", Err: errors.New("id \"x\": bad size")},
 		bus.CodeTimeout:    context.DeadlineExceeded,
 		bus.CodeUnknown:    &event.UnknownError{RequestID: "r", TxnID: "t", Err: context.DeadlineExceeded},
 	}

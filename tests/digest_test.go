@@ -33,51 +33,81 @@ func open(t *testing.T, store string) *sql.DB {
 }
 
 // TestDamagedRowIsReported changes one row in one node's database behind its back. verify finds it by halving, the node
-// finds it by itself when it reads its log again, names the position, and sends clients to other nodes; when the row is as
+// finds it by itself within a minute as it reads its log again, names the position, and sends clients to other nodes; when the row is as
 // it was, it answers again.
 func TestDamagedRowIsReported(t *testing.T) {
-	for kind, stores := range map[string]func(t *testing.T) []string{
-		"SQLite": sqliteStores,
-		"Postgres": func(t *testing.T) []string {
-			return []string{postgres.Database(t), postgres.Database(t), postgres.Database(t)}
-		},
-	} {
-		t.Run(kind, func(t *testing.T) {
-			c := startOn(t, stores(t), embeddednats.Config{Port: embeddednats.AnyPort}, "--scrub-every", "1s")
-			c.run("import", realInput)
-			c.wants(c.run("verify"), "3 nodes agree on 3735 events")
-			db := open(t, c.stores[1])
-			var position, data string
-			if err := db.QueryRow(`SELECT position, CAST(data AS text) FROM event ORDER BY position LIMIT 1 OFFSET 2345`).Scan(&position, &data); err != nil {
-				t.Fatal(err)
-			}
-			change := func(to string) {
-				t.Helper()
-				if _, err := db.Exec(`UPDATE event SET data = $1 WHERE position = $2`, to, position); err != nil {
-					t.Fatal(err)
-				}
-			}
-			change(`{"damaged":true}`)
-			out, err := exec.Command(accord.path(t), "verify", "--server", c.server).CombinedOutput()
-			if _, failed := errors.AsType[*exec.ExitError](err); !failed || !strings.Contains(string(out), position) {
-				t.Errorf("verify: got %v, %s, want %s", err, out, position)
-			}
-			t.Logf("verify: %s", out)
-			s := c.state(t, 1, "diverged")
-			if !strings.Contains(s.Alarm, "has changed at "+position+", behind 2345 events") {
-				t.Errorf("the alarm says %q, want %s", s.Alarm, position)
-			}
-			c.refuses(t, "n2")
-			for i := range 10 { // others answer in its place
-				if _, err := c.client.Append(t.Context(), event.Append{Events: []event.Event{{Stream: "after.1", Type: "T", Data: fmt.Append(nil, i)}}}); err != nil {
-					t.Error(err)
-				}
-			}
-			change(data)
-			c.state(t, 1, "ready")
-			c.wants(c.run("verify"), "3 nodes agree on 3745 events")
-		})
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel() // with nothing tuned, it takes a minute
+		d := newDamage(t, sqliteStores(t))
+		d.is(t, "data", `{"damaged":true}`, d.position)
+	})
+	t.Run("Postgres", func(t *testing.T) {
+		t.Parallel()
+		d := newDamage(t, []string{postgres.Database(t), postgres.Database(t), postgres.Database(t)}, "--scrub-every", "1s")
+		d.is(t, "data", `{"damaged":true}`, d.position)
+		d.is(t, "id", `no id at all`, d.position) // cannot even be read
+		d.is(t, "position", d.position+"0", d.position)
+	})
+}
+
+// damage is done to the second node of a cluster that has taken the real input.
+type damage struct {
+	*cluster
+	db       *sql.DB
+	position string // of the event behind 2,345 others
+	id       string
+	events   int
+}
+
+func newDamage(t *testing.T, stores []string, flags ...string) *damage {
+	d := &damage{cluster: startOn(t, stores, embeddednats.Config{Port: embeddednats.AnyPort}, flags...), events: 3735}
+	d.run("import", realInput)
+	d.wants(d.run("verify"), "3 nodes agree on 3735 events")
+	d.db = open(t, d.stores[1])
+	if err := d.db.QueryRow(`SELECT position, id FROM event ORDER BY position LIMIT 1 OFFSET 2345`).Scan(&d.position, &d.id); err != nil {
+		t.Fatal(err)
 	}
+	return d
+}
+
+// set changes a column of the event, and returns what it was. The version and the stream find it, which are not damaged.
+func (d *damage) set(t *testing.T, column, to string) (was string) {
+	t.Helper()
+	const event = `(SELECT stream FROM event WHERE position = $1 OR id = $2), (SELECT version FROM event WHERE position = $1 OR id = $2)`
+	if err := d.db.QueryRow(`SELECT CAST(`+column+` AS text) FROM event WHERE (stream, version) = (`+event+`)`, d.position, d.id).Scan(&was); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.db.Exec(`UPDATE event SET `+column+` = $3 WHERE (stream, version) = (`+event+`)`, d.position, d.id, to); err != nil {
+		t.Fatal(err)
+	}
+	return was
+}
+
+// is damages a column and checks who says what, and that all is well when it is mended.
+func (d *damage) is(t *testing.T, column, to, reported string) {
+	t.Helper()
+	was := d.set(t, column, to)
+	began := time.Now()
+	out, err := exec.Command(accord.path(t), "verify", "--server", d.server).CombinedOutput()
+	if _, failed := errors.AsType[*exec.ExitError](err); !failed || !strings.Contains(string(out), reported) {
+		t.Errorf("%s: verify: got %v, %s, want %s", column, err, out, reported)
+	}
+	t.Logf("%s: verify: %s", column, out)
+	s := d.state(t, 1, "diverged")
+	t.Logf("%s: reported after %s: %s", column, time.Since(began).Round(time.Millisecond), s.Alarm)
+	if !strings.Contains(s.Alarm, "has changed at "+reported+", behind 2345 events") {
+		t.Errorf("%s: the alarm says %q, want %s", column, s.Alarm, reported)
+	}
+	d.refuses(t, "n2")
+	for i := range 10 { // others answer in its place
+		if _, err := d.client.Append(t.Context(), event.Append{Events: []event.Event{{Stream: "after.1", Type: "T", Data: fmt.Append(nil, i)}}}); err != nil {
+			t.Error(err)
+		}
+	}
+	d.set(t, column, was)
+	d.state(t, 1, "ready")
+	d.events += 10
+	d.wants(d.run("verify"), fmt.Sprintf("3 nodes agree on %d events", d.events))
 }
 
 // state waits until node i is in a state, a minute at most, and returns its status.

@@ -24,6 +24,8 @@ func KindOf(err error) string {
 		return "invalid"
 	case is[*event.TooLargeError](err):
 		return "too_large"
+	case is[*event.DamagedError](err):
+		return "damaged"
 	}
 	for _, known := range []struct {
 		err  error
