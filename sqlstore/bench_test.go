@@ -3,7 +3,9 @@ package sqlstore_test
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"natsaccord/accord"
 	"natsaccord/event"
@@ -27,6 +29,7 @@ func BenchmarkApply(b *testing.B) {
 			data := []byte(`"` + strings.Repeat("x", 254) + `"`)
 			const size = 100
 			b.ReportAllocs()
+			before := cpuTime()
 			for at := 0; b.Loop(); at += size {
 				batch := make([]accord.Execution, size)
 				for i := range batch {
@@ -38,9 +41,19 @@ func BenchmarkApply(b *testing.B) {
 			if _, err := s.Head(b.Context(), "bench.0"); err != nil {
 				b.Fatal(err)
 			}
+			b.ReportMetric(float64((cpuTime()-before).Microseconds())/float64(b.N*size), "µs-cpu/txn")
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*size), "µs/txn")
 		})
 	}
+}
+
+// cpuTime is what the process has taken of the processors so far.
+func cpuTime() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		panic(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func apply(b *testing.B, s *sqlstore.Store, batch []accord.Execution) {

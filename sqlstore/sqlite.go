@@ -32,16 +32,17 @@ type sqlite struct {
 	writing    sync.Mutex
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
-	insertions map[insertionSize]string
-	synced     bool // what PRAGMA synchronous is set to
-	memory     bool // never sync
+	insertions map[insertionSize]direct
+	args       arguments // of the insertion being made
+	synced     bool      // what PRAGMA synchronous is set to
+	memory     bool      // never sync
 
 	reading          sync.Mutex
 	readerStatements map[string]*sql.Stmt
 }
 
 func openSQLite(ctx context.Context, cfg Config, work *work, path string) (_ engine, err error) {
-	s := &sqlite{work: work, statements: make(map[string]*sql.Stmt), insertions: make(map[insertionSize]string), readerStatements: make(map[string]*sql.Stmt)}
+	s := &sqlite{work: work, statements: make(map[string]*sql.Stmt), insertions: make(map[insertionSize]direct), readerStatements: make(map[string]*sql.Stmt)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -263,7 +264,7 @@ func yieldRecords(found rows, yield func(accord.Record, error) bool) {
 }
 
 func (s *sqlite) close() error {
-	var errs []error
+	errs := []error{s.closeInsertions()}
 	for _, statements := range []map[string]*sql.Stmt{s.statements, s.readerStatements} {
 		for _, stmt := range statements {
 			errs = append(errs, stmt.Close())

@@ -47,7 +47,7 @@ func (s *sqlite) writeRecords(ctx context.Context, written []row) error {
 			return err
 		}
 	}
-	return s.insert(ctx, insertRecord(), len(whole), func(i int, args []any) []any { return recordArgs(args, whole[i], now) })
+	return s.insert(ctx, insertRecord(), len(whole), func(i int, args arguments) arguments { return recordArgs(args, whole[i], now) })
 }
 
 // updateRecord writes a record without a body.
@@ -63,11 +63,12 @@ func (s *sqlite) updateRecord(ctx context.Context, r *row, now string) error {
 	if n, err := result.RowsAffected(); n > 0 || err != nil {
 		return err
 	}
-	return s.insert(ctx, insertRecord(), 1, func(_ int, args []any) []any { return recordArgs(args, r, now) })
+	return s.insert(ctx, insertRecord(), 1, func(_ int, args arguments) arguments { return recordArgs(args, r, now) })
 }
 
-func recordArgs(args []any, r *row, now string) []any {
-	return append(args, r.txnID, r.status, r.keys, r.body, r.executeAt, r.promised, r.acceptedBallot, r.vote, r.voteFast, r.voteRejected, r.acceptedDeps, r.deps, now, now)
+func recordArgs(args arguments, r *row, now string) arguments {
+	args = args.add(r.txnID).add(r.status).optional(r.keys).add(r.body).optional(r.executeAt).optional(r.promised).optional(r.acceptedBallot)
+	return args.optional(r.vote).add(r.voteFast).add(r.voteRejected).add(r.acceptedDeps).add(r.deps).add(now).add(now)
 }
 
 func (s *sqlite) transact(ctx context.Context, synced bool, want *wanted, decide func(*loaded) *effects) error {
@@ -205,24 +206,25 @@ func (l *loaded) scanSnapshot(found rows) error {
 
 // store writes effects.
 func (s *sqlite) store(ctx context.Context, e *effects) error {
-	if err := s.insert(ctx, insertEvent(), len(e.events), func(i int, args []any) []any { return eventArgs(args, &e.events[i]) }); err != nil {
+	if err := s.insert(ctx, insertEvent(), len(e.events), func(i int, args arguments) arguments { return eventArgs(args, &e.events[i]) }); err != nil {
 		return err
 	}
 	tags := tagRows(e.events)
-	if err := s.insert(ctx, insertTag(), len(tags), func(i int, args []any) []any { return append(args, tags[i].tag, tags[i].position) }); err != nil {
+	if err := s.insert(ctx, insertTag(), len(tags), func(i int, args arguments) arguments { return args.add(tags[i].tag).add(tags[i].position) }); err != nil {
 		return err
 	}
 	streams := slices.Sorted(maps.Keys(e.heads)) // neighbours share pages
-	err := s.insert(ctx, insertHead(), len(streams), func(i int, args []any) []any {
+	err := s.insert(ctx, insertHead(), len(streams), func(i int, args arguments) arguments {
 		head := e.heads[streams[i]]
-		return append(args, string(streams[i]), int64(head.Version), string(head.Position))
+		return args.add(string(streams[i])).add(int64(head.Version)).add(string(head.Position))
 	})
 	if err != nil {
 		return err
 	}
-	err = s.insert(ctx, insertRequest(), len(e.requests), func(i int, args []any) []any {
+	err = s.insert(ctx, insertRequest(), len(e.requests), func(i int, args arguments) arguments {
 		r := &e.requests[i]
-		return append(args, r.Outcome.RequestID, r.TxnID, e.executeAts[i], r.Hash[:], r.Outcome.Committed, encodeRefusal(&r.Outcome))
+		args = args.add(r.Outcome.RequestID).add(r.TxnID).add(e.executeAts[i]).add(r.Hash[:])
+		return args.add(r.Outcome.Committed).optional(encodeRefusal(&r.Outcome))
 	})
 	if err != nil {
 		return err
@@ -240,10 +242,15 @@ func (s *sqlite) store(ctx context.Context, e *effects) error {
 	return s.storeRest(ctx, e)
 }
 
-func eventArgs(args []any, e *event.Event) []any {
-	data, bytes := dataColumns(e)
-	return append(args, string(e.Position), e.TxnID, string(e.Stream), int64(e.Version), e.ID.String(), e.Stream.Category(), e.Type, data, bytes,
-		encodeJSON(e.Metadata, len(e.Metadata)), optional(e.RoutingKey), encodeJSON(e.Tags, len(e.Tags)), e.RecordedAt.Format(timeLayout))
+func eventArgs(args arguments, e *event.Event) arguments {
+	args = args.add(string(e.Position)).add(e.TxnID).add(string(e.Stream)).add(int64(e.Version)).add(e.ID.String()).add(e.Stream.Category()).add(e.Type)
+	if e.Binary {
+		args = args.add(nil).add(append([]byte{}, e.Data...)) // no bytes are not nothing
+	} else {
+		args = args.add(string(e.Data)).add(nil)
+	}
+	args = args.optional(encodeJSON(e.Metadata, len(e.Metadata))).optional(optional(e.RoutingKey))
+	return args.optional(encodeJSON(e.Tags, len(e.Tags))).add(e.RecordedAt.Format(timeLayout))
 }
 
 // dataColumns returns an event's data as JSON text or as bytes; the other is nil.
