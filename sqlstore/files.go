@@ -231,8 +231,8 @@ func (s *Store) forgetApplied(ctx context.Context, todo *effects) error {
 	return nil
 }
 
-// selectStable finds what a watermark says is applied, and is not marked so.
-const selectStable = `SELECT ` + recordColumns + ` FROM accord_txn WHERE status = 'stable' AND execute_at <= $1 ORDER BY execute_at`
+// selectStable finds what a watermark says is applied, and is not marked so. The first condition is that of an index.
+const selectStable = `SELECT ` + recordColumns + ` FROM accord_txn WHERE status <> 'applied' AND status = 'stable' AND execute_at <= $1 ORDER BY execute_at`
 
 // redo executes again what was executed before the watermark was recorded, but had not reached the disk when a crash
 // came. All of it is stable, and what conflicts executes in the order of executeAt.

@@ -195,25 +195,37 @@ func (p *logPart) shipEvents(ctx context.Context, q query, first, last string, b
 	return cut, err
 }
 
+// Almost all execute at their own TxnID, and are found by it; an index has the rest by execute_at.
+const (
+	// selectDecided finds what is decided and began since $1 or executes after $2; $3 is the lower of these.
+	selectDecided = `SELECT ` + recordColumns + ` FROM accord_txn WHERE status IN ('stable', 'applied', 'invalidated') AND txn_id >= $3 AND (txn_id >= $1 OR execute_at > $2)
+UNION ALL SELECT ` + recordColumns + ` FROM accord_txn WHERE status IN ('stable', 'applied', 'invalidated') AND txn_id < $3 AND txn_id <> execute_at AND execute_at > $2
+ORDER BY txn_id`
+
+	// selectOutcomes finds those of them that execute after $1 whose outcome stands nowhere else.
+	selectOutcomes = `SELECT txn_id, CAST(outcome AS text) FROM accord_txn WHERE outcome IS NOT NULL
+AND (txn_id = execute_at AND txn_id > $1 OR txn_id <> execute_at AND execute_at > $1)`
+)
+
 // finish adds what is in effect at the end of the log.
 func (p *logPart) finish(ctx context.Context, q query, scalars accord.Scalars, since accord.Timestamp) (err error) {
 	p.End = &logEnd{Watermark: scalars.Watermark, RedundantBefore: scalars.RedundantBefore}
-	err = q.each(ctx, `SELECT `+recordColumns+` FROM accord_txn WHERE status IN ('stable', 'applied', 'invalidated') AND (txn_id >= $1 OR execute_at > $2) ORDER BY txn_id`,
-		[]any{scalars.RedundantBefore.String(), scalars.Watermark.String()}, func(found rows) error {
-			rec, err := scanRecord(found.Scan)
-			if !rec.ExecuteAt.After(scalars.Watermark) {
-				rec.Txn, rec.Deps = nil, nil
-			}
-			// What the other has voted and promised is its own.
-			rec = accord.Record{ID: rec.ID, Txn: rec.Txn, Status: rec.Status, ExecuteAt: rec.ExecuteAt, Deps: rec.Deps}
-			p.End.Records = append(p.End.Records, rec)
-			return err
-		})
+	past, watermark := scalars.RedundantBefore.String(), scalars.Watermark.String()
+	err = q.each(ctx, selectDecided, []any{past, watermark, min(past, watermark)}, func(found rows) error {
+		rec, err := scanRecord(found.Scan)
+		if !rec.ExecuteAt.After(scalars.Watermark) {
+			rec.Txn, rec.Deps = nil, nil
+		}
+		// What the other has voted and promised is its own.
+		rec = accord.Record{ID: rec.ID, Txn: rec.Txn, Status: rec.Status, ExecuteAt: rec.ExecuteAt, Deps: rec.Deps}
+		p.End.Records = append(p.End.Records, rec)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	p.End.Outcomes = make(map[string]string)
-	err = q.each(ctx, `SELECT txn_id, CAST(outcome AS text) FROM accord_txn WHERE outcome IS NOT NULL AND execute_at > $1`, []any{scalars.Watermark.String()}, func(found rows) error {
+	err = q.each(ctx, selectOutcomes, []any{watermark}, func(found rows) error {
 		var id, outcome string
 		err := found.Scan(&id, &outcome)
 		p.End.Outcomes[id] = outcome

@@ -168,7 +168,7 @@ func (s *Store) Outcome(ctx context.Context, id string) (event.Outcome, error) {
 	if err := s.behind.settle(ctx); err != nil {
 		return event.Outcome{}, err
 	}
-	request, err := s.request(ctx, "request_id", id)
+	request, err := s.request(ctx, byRequestID, id)
 	if _, malformed := accord.ParseTimestamp(id); malformed == nil && errors.Is(err, event.ErrNotFound) {
 		return s.outcomeOf(ctx, id)
 	}
@@ -177,7 +177,7 @@ func (s *Store) Outcome(ctx context.Context, id string) (event.Outcome, error) {
 
 // outcomeOf returns what became of a transaction.
 func (s *Store) outcomeOf(ctx context.Context, txnID string) (event.Outcome, error) {
-	request, err := s.request(ctx, "txn_id", txnID)
+	request, err := s.request(ctx, byTxnID, txnID)
 	if !errors.Is(err, event.ErrNotFound) {
 		return request.Outcome, err
 	}
@@ -210,19 +210,25 @@ func (s *Store) complete(ctx context.Context, a applied, txnID string) (event.Ou
 	case a.Fenced:
 		return event.Outcome{Receipt: event.Receipt{TxnID: txnID}, Fenced: true}, nil
 	case a.Reused != "":
-		first, err := s.request(ctx, "request_id", a.Reused)
+		first, err := s.request(ctx, byRequestID, a.Reused)
 		return event.Outcome{Receipt: event.Receipt{RequestID: a.Reused, TxnID: first.TxnID}, Reused: true}, err
 	case a.Repeats != "":
-		first, err := s.request(ctx, "request_id", a.Repeats)
+		first, err := s.request(ctx, byRequestID, a.Repeats)
 		first.Outcome.Duplicate = true
 		return first.Outcome, err
 	}
 	return event.Outcome{Receipt: event.Receipt{TxnID: txnID}, Committed: true}, nil
 }
 
-// request returns what is remembered of the request that a column names; event.ErrNotFound if there is none.
-func (s *Store) request(ctx context.Context, column, id string) (event.Request, error) {
-	found, err := s.engine.query(ctx, `SELECT `+requestColumns+requestJoin+`WHERE r.`+column+` = $1 ORDER BY r.request_id, e.position`, id)
+// How a request is found. Most execute at their own TxnID, by which there is an index; another has the rest.
+const (
+	byRequestID = `r.request_id = $1`
+	byTxnID     = `(r.txn_id = $1 AND r.execute_at = $1 OR r.txn_id = $1 AND r.txn_id <> r.execute_at)`
+)
+
+// request returns what is remembered of a request; event.ErrNotFound if there is none.
+func (s *Store) request(ctx context.Context, by, id string) (event.Request, error) {
+	found, err := s.engine.query(ctx, `SELECT `+requestColumns+requestJoin+`WHERE `+by+` ORDER BY r.request_id, e.position`, id)
 	if err != nil {
 		return event.Request{}, fmt.Errorf("sqlstore: find request %q: %w", id, err)
 	}
