@@ -31,7 +31,7 @@ type behind struct {
 
 // How far the database may lag behind.
 const (
-	behindDelay  = 50 * time.Millisecond
+	behindDelay  = 200 * time.Millisecond
 	behindEnough = 1000   // transactions that are written without waiting for more
 	behindMost   = 10_000 // transactions beyond which Apply waits
 )
