@@ -10,6 +10,15 @@ import (
 // DefaultMarkEvery is how many events lie between two marks unless configured otherwise.
 const DefaultMarkEvery = 1000
 
+// DefaultScrubRate is how many events are read again in a second at most unless configured otherwise.
+const DefaultScrubRate = 10_000
+
+// What a pass over the log aims at: with the pause of 30 s before it, a change is found within a minute.
+const (
+	scrubPass     = 25 * time.Second
+	leastScrubbed = 2000 // events read again in a second, even if that is sooner
+)
+
 // Config describes a Digester. Self and Nodes are required; elsewhere zero means the default.
 type Config struct {
 	Self  string
@@ -19,7 +28,7 @@ type Config struct {
 	Pace       time.Duration // how long events gather before they are hashed; default 1 s
 	Compare    time.Duration // how often the other nodes are told; default 5 s
 	ScrubEvery time.Duration // pause before the log is read again from its beginning; default 30 s
-	ScrubRate  int           // events read again in a second, at most; default 2,000
+	ScrubRate  int           // events read again in a second, at most; fewer if those do for all in 25 s; default 10,000
 	Logger     *slog.Logger  // default none
 }
 
@@ -36,13 +45,19 @@ func (c Config) withDefaults() Config {
 		c.MarkEvery = DefaultMarkEvery
 	}
 	if c.ScrubRate == 0 {
-		c.ScrubRate = 2000
+		c.ScrubRate = DefaultScrubRate
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.Nodes = slices.Sorted(slices.Values(c.Nodes))
 	return c
+}
+
+// due is how long reading again may take from one mark to the next, in a log of so many events.
+func (c Config) due(events uint64) time.Duration {
+	rate := max(events/uint64(scrubPass.Seconds()), leastScrubbed)
+	return time.Duration(c.MarkEvery) * time.Second / time.Duration(min(rate, uint64(c.ScrubRate)))
 }
 
 func (c Config) validate() error {

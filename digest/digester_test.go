@@ -114,6 +114,28 @@ func TestUnreadableEventIsFound(t *testing.T) {
 	}
 }
 
+// TestDamageIsFoundWithinAMinute: with nothing tuned, and a log of a quarter of a million events.
+func TestDamageIsFoundWithinAMinute(t *testing.T) {
+	for _, n := range []int{1000, 60_000, 250_000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1)
+				w.tuning = digest.Config{}
+				s := w.nodes[0]
+				w.write(n)
+				w.start()
+				for s.digester.Status().Passes == 0 { // it has just been read: nothing is further off than the last event
+					<-time.After(time.Second)
+				}
+				s.damage(changes(n - 1)["data"])
+				<-time.After(time.Minute)
+				s.wants(true, "has changed")
+				w.end()
+			})
+		})
+	}
+}
+
 // TestDamageIsFoundAlone: with nobody to compare with, at least the stretch is known.
 func TestDamageIsFoundAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

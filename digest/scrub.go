@@ -30,6 +30,7 @@ func (d *Digester) pass(ctx context.Context) (*finding, error) {
 	d.mu.Lock()
 	end, upTo := d.end, d.upTo
 	d.mu.Unlock()
+	due := d.cfg.due(end.events)
 	for from := (mark{}); from.events < end.events; {
 		start := time.Now()
 		want, err := d.next(ctx, from, end)
@@ -57,7 +58,6 @@ func (d *Digester) pass(ctx context.Context) (*finding, error) {
 			return &f, nil
 		}
 		from = want
-		due := time.Duration(d.cfg.MarkEvery) * time.Second / time.Duration(d.cfg.ScrubRate)
 		if !pause(ctx, due-time.Since(start)) {
 			return nil, ctx.Err()
 		}

@@ -22,8 +22,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a few nodes with logs that should be the same.
 type world struct {
-	t     *testing.T
-	nodes []*station
+	t      *testing.T
+	nodes  []*station
+	tuning digest.Config
 }
 
 // station is one node.
@@ -60,7 +61,7 @@ func tuning() digest.Config {
 }
 
 func newWorld(t *testing.T, n int) *world {
-	w := &world{t: t}
+	w := &world{t: t, tuning: tuning()}
 	for i := range n {
 		w.nodes = append(w.nodes, &station{w: w, name: fmt.Sprintf("n%d", i+1), moved: make(chan struct{})})
 	}
@@ -74,7 +75,7 @@ func (w *world) start() {
 }
 
 func (s *station) start() {
-	cfg := tuning()
+	cfg := s.w.tuning
 	cfg.Self, cfg.Nodes = s.name, s.w.names()
 	digester, err := digest.New(cfg, s, s, s, s.alarm)
 	if err != nil {
@@ -176,7 +177,8 @@ func (s *station) Read(_ context.Context, args event.ReadArgs) (event.Page, erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	page := event.Page{Next: args.After, End: true}
-	for _, e := range s.log {
+	begin, _ := slices.BinarySearchFunc(s.log, args.After, func(e event.Event, p event.Position) int { return strings.Compare(string(e.Position), string(p)) })
+	for _, e := range s.log[begin:] {
 		if e.Position <= args.After || args.Before != "" && e.Position >= args.Before {
 			continue
 		}

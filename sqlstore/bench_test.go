@@ -89,3 +89,44 @@ func benchExecution(b *testing.B, hlc uint64, a event.Append) accord.Execution {
 	return accord.Execution{Record: accord.Record{ID: txn(hlc), Txn: &accord.Txn{Keys: accord.NewKeys([]accord.Key{"s" + accord.Key(a.Events[0].Stream)}), Body: body},
 		Status: accord.StatusStable, Vote: at(hlc), VoteFast: true, ExecuteAt: at(hlc), Deps: &deps}}
 }
+
+// BenchmarkReadAgain measures how long a node takes to read its log, in pages of 1,000 events of 256 B, as it does again and again to compare
+// it with what it was. docs/log.md has what came out.
+func BenchmarkReadAgain(b *testing.B) {
+	for _, kind := range []string{"sqlite", "postgres"} {
+		b.Run(kind, func(b *testing.B) {
+			cfg := sqlstore.Config{URL: "sqlite:" + b.TempDir() + "/a.db", Cluster: "c", Node: "n1"}
+			if kind == "postgres" {
+				cfg.URL = server.Database(b)
+			}
+			s, err := sqlstore.Open(b.Context(), cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			const pages, size = 10, 1000
+			data := []byte(`"` + strings.Repeat("x", 254) + `"`)
+			for i := range pages * size / 100 {
+				events := make([]event.Event, 100)
+				for j := range events {
+					events[j] = event.Event{Stream: event.Stream(fmt.Sprintf("bench.%d", (100*i+j)%1000)), Type: "Noted", Data: data}
+				}
+				if err := s.Write(b.Context(), events); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ResetTimer()
+			var after event.Position
+			for b.Loop() {
+				page, err := s.Read(b.Context(), event.ReadArgs{After: after, Limit: size})
+				if err != nil || len(page.Events) != size {
+					b.Fatalf("got %d events, %v", len(page.Events), err)
+				}
+				if after = page.Next; page.End {
+					after = ""
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*size), "µs/event")
+		})
+	}
+}

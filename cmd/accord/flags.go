@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"natsaccord/bus"
+	"natsaccord/digest"
 )
 
 // natsFlags adds the NATS CLI's connection flags, with its environment as their defaults.
@@ -37,5 +38,5 @@ func natsFlags(f *pflag.FlagSet, c *bus.Config, getenv func(string) string) {
 // scrubFlags adds the flags for reading the log again.
 func scrubFlags(f *pflag.FlagSet, every *time.Duration, rate *int) {
 	f.DurationVar(every, "scrub-every", 30*time.Second, "pause before the node reads its log again and compares it with what it was")
-	f.IntVar(rate, "scrub-rate", 2000, "events read again in a second, at most")
+	f.IntVar(rate, "scrub-rate", digest.DefaultScrubRate, "events read again in a second, at most; fewer if those do for all in 25 s")
 }
