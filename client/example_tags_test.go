@@ -57,6 +57,20 @@ func enrol(ctx context.Context, c *client.Client, course, student string) error 
 	}
 }
 
+// takeOrder takes an order once, whoever sends it again, with whatever content and under whatever number: a token of the sender's says that it
+// is the same.
+func takeOrder(ctx context.Context, c *client.Client, order, token string) error {
+	tag := "token:" + token
+	_, err := c.Append(ctx, event.Append{
+		Events: []event.Event{{Stream: event.StreamOf("order", order), Type: "Placed", Data: []byte("{}"), Tags: []string{tag}}},
+		Absent: &event.Absence{Items: []event.Match{{Types: []string{"Placed"}, Tags: []string{tag}}}},
+	})
+	if exists, before := errors.AsType[*event.ExistsError](err); before {
+		return fmt.Errorf("placed before, as %s", exists.Events[0].Stream)
+	}
+	return err
+}
+
 // A rule about two things at once, neither of which is a stream.
 func Example_tags() {
 	nc, end := connected()
@@ -70,6 +84,8 @@ func Example_tags() {
 	for _, try := range [][2]string{{"go", "ada"}, {"go", "bob"}, {"go", "eve"}, {"sql", "ada"}, {"c", "ada"}} {
 		fmt.Println(try[1], try[0], enrol(context.Background(), c, try[0], try[1]))
 	}
+	fmt.Println(takeOrder(context.Background(), c, "17", "7b1e"))
+	fmt.Println(takeOrder(context.Background(), c, "18", "7b1e"))
 	// Output:
 	// <nil>
 	// ada@example.com belongs to user.1
@@ -78,4 +94,6 @@ func Example_tags() {
 	// eve go course:go is full
 	// ada sql <nil>
 	// ada c student:ada is full
+	// <nil>
+	// placed before, as order.17
 }
