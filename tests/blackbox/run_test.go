@@ -34,7 +34,7 @@ func runWith(t *testing.T, s *storage) {
 	gap, lasting := pace(settings.length)
 	plan := nemesis.NewPlan(seed, settings.length, gap, c.faults(lasting))
 	w := &workload{cluster: c, ledger: newLedger(), registry: newRegistry(), seed: seed, rate: settings.rate, input: loadInput(t)}
-	following := follow(t, c, seed)
+	following, consuming := follow(t, c, seed), consume(t, c, seed)
 	loading, stop := context.WithCancel(t.Context())
 	running := w.start(loading, 8, 6)
 	started := time.Now()
@@ -52,23 +52,26 @@ func runWith(t *testing.T, s *storage) {
 	running.Wait()
 	t.Logf("%d faults: %v", plan.Faults(), happened)
 	log := finish(t, w)
-	checkReaders(t, w, following, log)
+	checkReaders(t, w, following, consuming, log)
 }
 
-// checkReaders checks what those saw who followed the log, and what those were told who registered addresses.
-func checkReaders(t *testing.T, w *workload, following *followers, log []event.Event) {
+// checkReaders checks what those saw who followed the log, what handlers were called with, and what those were told who registered addresses.
+func checkReaders(t *testing.T, w *workload, following *followers, consuming *consumers, log []event.Event) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := following.check(ctx, log); err != nil {
 		t.Error(err)
 	}
+	if err := consuming.check(ctx, log); err != nil {
+		t.Error(err)
+	}
 	if err := w.registry.check(log); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%s; %s", following, w.registry)
-	if len(w.registry.winners) == 0 || w.registry.refused == 0 || w.registry.looks == 0 {
-		t.Error("nobody registered anything, was refused, or looked for it")
+	t.Logf("%s; %s; %s", following, consuming, w.registry)
+	if len(w.registry.winners) == 0 || w.registry.refused == 0 || w.registry.looks == 0 || settings.length >= time.Minute && consuming.moves == 0 {
+		t.Error("nobody registered anything, was refused, or looked for it, or no shard moved")
 	}
 }
 
