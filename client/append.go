@@ -24,7 +24,7 @@ func unlimited() event.Limits {
 // is safe and useful: until ctx or a.Timeout is over, or Options.Tries are used up. An *event.UnknownError leaves
 // the outcome open: ask Outcome, or append the same again with the request id that it names.
 func (c *Client) Append(ctx context.Context, a event.Append) (event.Receipt, error) {
-	if _, err := event.NewAppend(a, unlimited()); err != nil {
+	if err := event.CheckAppend(a, unlimited()); err != nil {
 		return event.Receipt{}, err
 	}
 	ours := a.RequestID == ""

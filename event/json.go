@@ -18,6 +18,9 @@ func compactJSON(data []byte) ([]byte, error) {
 	if len(data) == 0 {
 		return nil, errors.New("is missing")
 	}
+	if PlainJSON(data) == len(data) {
+		return bytes.Clone(data), nil
+	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, data); err != nil || !utf8.Valid(data) {
 		return nil, errors.New("is not JSON")

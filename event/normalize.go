@@ -15,8 +15,25 @@ import (
 // JSON is compact, tags are sorted, and the ids its maker left out are filled in. It returns an *InvalidError
 // or a *TooLargeError that names the field. a is not changed.
 func NewAppend(a Append, limits Limits) (Command, error) {
-	if err := a.checkSize(limits); err != nil {
+	normal, err := newNormal(a, limits)
+	if err != nil {
 		return Command{}, err
+	}
+	hash := normal.hash()
+	normal.fillIDs()
+	return Command{Append: normal, Hash: hash}, nil
+}
+
+// CheckAppend returns the error that NewAppend would.
+func CheckAppend(a Append, limits Limits) error {
+	_, err := newNormal(a, limits)
+	return err
+}
+
+// newNormal checks an append, and returns it in its one form.
+func newNormal(a Append, limits Limits) (*Append, error) {
+	if err := a.checkSize(limits); err != nil {
+		return nil, err
 	}
 	normal := Append{RequestID: a.RequestID, After: a.After, Conditions: slices.Clone(a.Conditions), Events: slices.Clone(a.Events)}
 	if a.Absent != nil {
@@ -24,11 +41,9 @@ func NewAppend(a Append, limits Limits) (Command, error) {
 		normal.Absent = &absent
 	}
 	if err := normal.normalize(limits); err != nil {
-		return Command{}, err
+		return nil, err
 	}
-	hash := normal.hash()
-	normal.fillIDs()
-	return Command{Append: &normal, Hash: hash}, nil
+	return &normal, nil
 }
 
 // normalize checks the parts of a, whose number is within limits, and brings the events into their one form.
