@@ -14,7 +14,8 @@ import (
 
 // DecodeRequest decodes a request body into one of the request types, as nodes do. An empty body is {}. A typo
 // must not lose data: a field that is not known is refused unless its name starts with "x-", and so is one
-// that stands twice; what stands in an event's data is its maker's business. Errors are *event.InvalidError.
+// that stands twice; what stands in an event's data is its maker's business. Errors are *event.InvalidError. What is decoded
+// may refer to body.
 func DecodeRequest(body []byte, into any) error {
 	return decodeRequest(body, into, shapeOf(reflect.TypeOf(into).Elem()))
 }
@@ -27,6 +28,10 @@ func decodeRequest(body []byte, into any, s *shape) error {
 	if !utf8.Valid(body) {
 		return badBody("body", "is not UTF-8")
 	}
+	if readPlain(body, into) {
+		return nil
+	}
+	reflect.ValueOf(into).Elem().SetZero()
 	if err := json.Unmarshal(body, into); err != nil {
 		return badJSON(err)
 	}
@@ -38,6 +43,23 @@ func decodeRequest(body []byte, into any, s *shape) error {
 
 // Encode encodes a message as JSON and leaves the bytes of data as they are: json.Marshal would escape some.
 func Encode(message any) ([]byte, error) {
+	if plain, ok := writePlain(message); ok {
+		return plain, nil
+	}
+	return encode(message)
+}
+
+// DecodeReply decodes a reply. What it does not know in one is passed over: newer nodes may say more.
+func DecodeReply(body []byte, into any) error {
+	if utf8.Valid(body) && readPlain(body, into) {
+		return nil
+	}
+	reflect.ValueOf(into).Elem().SetZero()
+	return json.Unmarshal(body, into)
+}
+
+// encode encodes any message.
+func encode(message any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -62,7 +62,7 @@ func (q query) decode(msg *nats.Msg) error {
 		}
 		return refusal.Err()
 	}
-	if err := json.Unmarshal(msg.Data, q.reply); err != nil {
+	if err := bus.DecodeReply(msg.Data, q.reply); err != nil {
 		return fmt.Errorf("client: decode the reply on %s: %w", q.subject, err)
 	}
 	if *q.is != q.want {
