@@ -97,6 +97,7 @@ type Service struct {
 
 	shared, own actions // what any node answers, and what this node is asked for
 	unknown     action
+	workers     *workers
 	shapes      map[reflect.Type]*shape // of requests
 
 	ctx    context.Context // of requests; ended by Stop
@@ -113,7 +114,7 @@ type request struct {
 	msg  micro.Request
 }
 
-// NewService starts answering. A request is served on a goroutine of its own.
+// NewService starts answering. A request has a goroutine to itself while it is served.
 func NewService(nc *nats.Conn, cfg ServiceConfig, backend Backend) (*Service, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -121,6 +122,7 @@ func NewService(nc *nats.Conn, cfg ServiceConfig, backend Backend) (*Service, er
 	}
 	s := &Service{cfg: cfg, nc: nc, backend: backend, shapes: shapes()}
 	s.routes()
+	s.workers = newWorkers(s.serve)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	var err error
 	s.micro, err = micro.AddService(nc, micro.Config{
@@ -129,6 +131,7 @@ func NewService(nc *nats.Conn, cfg ServiceConfig, backend Backend) (*Service, er
 	})
 	if err != nil {
 		s.cancel()
+		s.workers.stop()
 		return nil, fmt.Errorf("bus: start the service: %w", err)
 	}
 	if err := s.addEndpoints(); err != nil {
@@ -163,15 +166,18 @@ func (s *Service) accept(a action, r request) {
 		s.refuse(r.msg, a, err)
 		return
 	}
-	go func() {
-		defer s.leave(a.room)
-		reply, err := a.serve(s.ctx, r)
-		if err != nil {
-			s.refuse(r.msg, a, err)
-			return
-		}
-		s.reply(r.msg, a, reply)
-	}()
+	s.workers.do(task{a, r})
+}
+
+// serve serves a request that has been accepted.
+func (s *Service) serve(t task) {
+	defer s.leave(t.action.room)
+	reply, err := t.action.serve(s.ctx, t.request)
+	if err != nil {
+		s.refuse(t.request.msg, t.action, err)
+		return
+	}
+	s.reply(t.request.msg, t.action, reply)
 }
 
 func (s *Service) enter(room room) error {
@@ -201,6 +207,7 @@ func (s *Service) Stop() error {
 	s.stopped = true
 	s.mu.Unlock()
 	s.running.Wait()
+	s.workers.stop()
 	s.cancel()
 	if err := s.micro.Stop(); err != nil {
 		return fmt.Errorf("bus: stop the service: %w", err)

@@ -41,8 +41,11 @@ func (n *Node) Append(ctx context.Context, a event.Append) (event.Receipt, error
 	if timeout == 0 {
 		timeout = n.cfg.PreAcceptTimeout + n.cfg.AcceptTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+	if deadline, has := ctx.Deadline(); !has || time.Until(deadline) > timeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
 	outcome, path, err := n.propose(ctx, cmd, after)
 	if err != nil {
 		return event.Receipt{}, err
