@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -88,14 +89,18 @@ func isLocal(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
+// lockWait is how long the lock is waited for: a server may take a moment to see that a process has gone.
+const lockWait = 3 * time.Second
+
 // acquire takes the lock against another process, and watches the connection that holds it.
 func (p *postgres) acquire(ctx context.Context, fail func(error)) error {
-	var locked bool
-	if err := p.lock.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtext('natsaccord ' || current_schema()))`).Scan(&locked); err != nil {
+	if _, err := p.lock.Exec(ctx, `SELECT set_config('lock_timeout', $1, false)`, strconv.FormatInt(lockWait.Milliseconds(), 10)); err != nil {
 		return fmt.Errorf("sqlstore: lock the database: %w", err)
 	}
-	if !locked {
+	if _, err := p.lock.Exec(ctx, `SELECT pg_advisory_lock(hashtext('natsaccord ' || current_schema()))`); isLockTimeout(err) {
 		return ErrLocked
+	} else if err != nil {
+		return fmt.Errorf("sqlstore: lock the database: %w", err)
 	}
 	watch, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p.unwatch = cancel
@@ -185,6 +190,12 @@ func (p *postgres) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return p.lock.Close(ctx)
+}
+
+// isLockTimeout tells whether the server gave up waiting for a lock.
+func isLockTimeout(err error) bool {
+	failure, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && failure.Code == "55P03"
 }
 
 // isConflict tells whether the server gave a transaction up for one that ran beside it, so that it can be tried
