@@ -19,9 +19,10 @@ type Config struct {
 	Nodes []NodeID // all replicas, sorted, this one included; 1 to 63
 	Seed  uint64   // for jitter
 
-	// FastQuorum is how many fast votes decide in one round. Default and, so far, the only choice: so many
+	// FastQuorum is how many fast votes decide in one round, the same at all nodes for ever. Default: so many
 	// that the votes of any recovery quorum tell whether the fast path was taken (mode VS, docs/protocol.md
-	// §0.1): all nodes of an odd number.
+	// §0.1), which is all nodes of an odd number. With fewer, down to quorum.FastMin, 5 and 7 nodes keep one
+	// round trip while one of them is down (mode G), and pay with a third round off the fast path.
 	FastQuorum int
 
 	MaxSkew      uint64 // a TxnID further ahead of this node's clock is refused; default 1 s
@@ -107,8 +108,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("accord: Config.Nodes is %v, want sorted distinct ids above 0", c.Nodes)
 	case !slices.Contains(c.Nodes, c.Self):
 		return fmt.Errorf("accord: Config.Self %d is not among Config.Nodes %v", c.Self, c.Nodes)
-	case c.FastQuorum < quorum.Fast(n) || c.FastQuorum > n:
-		return fmt.Errorf("accord: Config.FastQuorum is %d, want %d to %d", c.FastQuorum, quorum.Fast(n), n)
+	case c.FastQuorum < quorum.FastMin(n) || c.FastQuorum > n:
+		return fmt.Errorf("accord: Config.FastQuorum is %d, want %d to %d", c.FastQuorum, quorum.FastMin(n), n)
 	case c.HLCReserve >= c.MaxSkew:
 		return fmt.Errorf("accord: Config.HLCReserve is %d, want below MaxSkew %d: a restarted node starts that far ahead", c.HLCReserve, c.MaxSkew)
 	}

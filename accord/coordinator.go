@@ -16,12 +16,15 @@ type coordination struct {
 	rejected bool // some vote came too late
 	hasBody  nodeSet
 	lateFast nodeSet // fast votes that came after the slow path was chosen; for MutateLateFastVote only
+	accepts  nodeSet // who accepted before Commit was sent, or after; for MutateAcceptStable only
+	medium   bool    // for MutateMediumPath only
 
 	vote      Timestamp // highest vote
 	deps      Deps      // union of what was answered; while accepting, on top of proposed
-	proposed  Deps      // as sent in Accept
-	executeAt Timestamp // as sent in Accept
+	proposed  Deps      // as sent in Accept or Commit
+	executeAt Timestamp // as sent in Accept and Commit
 	reports   []report  // recovery: what the promising nodes told
+	wait      []TxnID   // recovery in mode G: to be decided first
 
 	started uint64 // when the phase's messages were first sent
 	until   uint64 // while preaccepting with a slow quorum: when to give up on a fast one
@@ -36,7 +39,9 @@ const (
 	preaccepting phase = iota
 	accepting
 	invalidating     // AcceptInvalidate is out
+	committing       // Commit is out (mode G)
 	promising        // Recover is out
+	awaiting         // a slow quorum has promised, and others have to be decided first (mode G)
 	promisingUnknown // BeginInvalidation is out
 )
 
@@ -61,11 +66,16 @@ func (m *Machine) coordinate(id TxnID, txn *Txn, ballot Ballot, p phase) *coordi
 
 // drop ends an attempt, if there is one.
 func (m *Machine) drop(id TxnID) {
-	if c := m.coords[id]; c != nil && c.ballot != (Ballot{}) {
+	c := m.coords[id]
+	delete(m.coords, id)
+	switch {
+	case c == nil || c.ballot == (Ballot{}):
+	case c.phase == awaiting:
+		m.stopAwaiting(id)
+	default:
 		m.recovering--
 		m.next()
 	}
-	delete(m.coords, id)
 }
 
 // enter begins a phase: no answers yet.
@@ -119,6 +129,10 @@ func (c *coordination) question(hasBody bool) Body {
 		return Accept{Ballot: c.ballot, Txn: txn, ExecuteAt: c.executeAt, Deps: c.proposed}
 	case invalidating:
 		return AcceptInvalidate{Ballot: c.ballot}
+	case committing:
+		return Commit{Ballot: c.ballot, Txn: txn, ExecuteAt: c.executeAt, Deps: c.proposed}
+	case awaiting:
+		return Fetch{} // it may have been decided without this node
 	case promising:
 		return Recover{Ballot: c.ballot, Txn: c.txn}
 	default:
@@ -205,6 +219,7 @@ func (m *Machine) patienceEnd(c *coordination) uint64 {
 // goSlow proposes the highest vote with everything the voters know. From here on late votes count no more.
 // docs/protocol.md §4.4.
 func (m *Machine) goSlow(c *coordination) {
+	m.mutateGoSlow(c)
 	c.path = max(c.path, PathSlow)
 	if c.rejected {
 		m.invalidate(c)
@@ -226,13 +241,21 @@ func (m *Machine) propose(c *coordination, executeAt Timestamp, deps Deps) {
 func (m *Machine) onAcceptOK(from NodeID, id TxnID, ok AcceptOK) {
 	c := m.answer(from, id, accepting, ok.Ballot)
 	if c == nil {
+		m.mutateLateAccept(from, id, ok)
 		return
 	}
 	c.hasBody.add(m.rank(from))
 	c.deps = c.deps.Union(m.mutateAcceptDeps(ok.Deps))
-	if c.answered.len() >= m.slow {
-		m.decide(c, c.executeAt, c.proposed.Union(c.deps))
+	if c.answered.len() < m.slow {
+		return
 	}
+	deps := m.mutateProposed(c).Union(c.deps)
+	if m.general && !m.mutateStable(c) {
+		c.accepts = c.answered
+		m.commit(c, c.executeAt, deps)
+		return
+	}
+	m.decide(c, c.executeAt, deps)
 }
 
 // invalidate proposes, at the coordination's ballot, that the transaction never happens.
@@ -275,6 +298,7 @@ func (m *Machine) decide(c *coordination, executeAt Timestamp, deps Deps) {
 func (m *Machine) onNack(from NodeID, id TxnID, n Nack) {
 	switch n.Reason {
 	case NackStable:
+		m.mutateNackStable(from, id, n)
 		if n.Stable != nil {
 			m.onStable(from, id, *n.Stable)
 		}
@@ -294,6 +318,10 @@ func (m *Machine) onNack(from NodeID, id TxnID, n Nack) {
 	switch n.Reason {
 	case NackPromised, NackBelowWatermark:
 		m.preempted(c, n.Promised)
+	case NackRedundant:
+		if c.phase == accepting && c.ballot != (Ballot{}) {
+			m.preempted(c, n.Promised) // committed there at a lower ballot: the next attempt may see that
+		}
 	case NackNeedBody:
 		m.send(from, id, c.question(false))
 	case NackClockSkew:

@@ -5,6 +5,8 @@ type Counters struct {
 	Submitted, Applied                        uint64 // transactions
 	Fast, Slow, Recovered, Invalidated        uint64 // decisions made here, by path
 	Accepts                                   uint64 // Accept rounds
+	Commits, FenceAccepts                     uint64 // mode G: Commit rounds, second rounds of fences
+	RuledOut, Waits                           uint64 // mode G: fast paths ruled out by evidence alone; recoveries that waited for others
 	Preempted, Recoveries, Inquiries          uint64 // attempts lost to others, attempts on behalf of others
 	Fences, Watermarks, FenceFetches, Forgets uint64
 	ExclusiveFences, Erasures, CatchUps       uint64
@@ -22,7 +24,8 @@ func (c Counters) Map() map[string]uint64 {
 	return map[string]uint64{
 		"submitted": c.Submitted, "applied": c.Applied,
 		"fast": c.Fast, "slow": c.Slow, "recovered": c.Recovered, "invalidated": c.Invalidated,
-		"accepts": c.Accepts, "preempted": c.Preempted, "recoveries": c.Recoveries, "inquiries": c.Inquiries,
+		"accepts": c.Accepts, "commits": c.Commits, "fence_accepts": c.FenceAccepts, "ruled_out": c.RuledOut, "waits": c.Waits,
+		"preempted": c.Preempted, "recoveries": c.Recoveries, "inquiries": c.Inquiries,
 		"fences": c.Fences, "watermarks": c.Watermarks, "fence_fetches": c.FenceFetches, "forgets": c.Forgets,
 		"exclusive_fences": c.ExclusiveFences, "erasures": c.Erasures, "catch_ups": c.CatchUps, "forgotten": c.Forgotten,
 		"messages_sent": c.Sent, "resent": c.Resent, "late": c.Late, "doubled": c.Doubled,

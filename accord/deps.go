@@ -31,6 +31,17 @@ func (d Deps) Has(r TxnID) bool {
 // Lacks tells whether d vouches that it was made without knowing r: r is not named and not below the floor.
 func (d Deps) Lacks(r TxnID) bool { return r.After(d.Floor) && !d.Has(r) }
 
+// Meet returns the set that lacks what d or e lacks, and is silent about what one of them is silent about and
+// the other does not lack.
+func (d Deps) Meet(e Deps) Deps {
+	if e.Floor.Before(d.Floor) {
+		d, e = e, d
+	}
+	// Up to its floor e is silent, so d alone tells.
+	ids := slices.DeleteFunc(slices.Clone(d.IDs), e.Lacks)
+	return Deps{Floor: d.Floor, IDs: ids}
+}
+
 // lighter tells whether waiting for d is easier than waiting for e.
 func (d Deps) lighter(e Deps) bool { return d.Floor.Before(e.Floor) || len(d.IDs) < len(e.IDs) }
 

@@ -121,6 +121,7 @@ func (m *Machine) closePast(before Timestamp) {
 	m.scalars.ConflictFloor = maxTimestamp(m.scalars.ConflictFloor, before)
 	m.clock.observe(before.HLC) // what begins here from now on is not rejected
 	m.recordScalars()
+	m.dropFences()
 	for id := range m.tombstones {
 		if id.Before(before) {
 			delete(m.tombstones, id)

@@ -57,6 +57,7 @@ func (m *Machine) schedule(c *command) {
 	m.handOut(c)
 	m.fences.changed = true // one that names c is complete if c executes later
 	m.checkFences()
+	m.checkWaits()
 }
 
 // satisfied tells whether x need not wait for dep: it never happens, it is handed out, or it is decided to
@@ -97,6 +98,7 @@ func (m *Machine) satisfy(c *command) {
 	m.fences.changed = true
 	m.checkFences()
 	m.checkReads()
+	m.checkWaits()
 }
 
 // handOut hands out c if its turn has come, and then whatever waited for it alone: a chain of conflicts comes

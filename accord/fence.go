@@ -18,11 +18,14 @@ type fencing struct {
 	lagSince uint64    // since when something here waits for a higher watermark; zero: nothing does
 	demanded Timestamp // somebody here waits for the watermark to get there
 	forgot   Timestamp // everything kept is above it
+
+	accepted []*command // mode G: evidence against what they do not name; by time
 }
 
 // fence is one fence on its way.
 type fence struct {
 	id       TxnID
+	round    uint8 // as in FenceOK
 	answered nodeSet
 	deps     Deps
 	sent     uint64
@@ -107,7 +110,10 @@ func (m *Machine) issueFence() {
 
 // collect asks all nodes what they know before a fence.
 func (m *Machine) collect(id TxnID) {
-	m.fences.current = &fence{id: id, sent: m.now}
+	m.fences.current = &fence{id: id, round: 1, sent: m.now}
+	if m.mutateCollect() {
+		return
+	}
 	for i := range m.peers {
 		p := &m.peers[i]
 		if p.node == m.cfg.Self {
@@ -122,10 +128,16 @@ func (m *Machine) collect(id TxnID) {
 // onFenceCollect lets no later vote be below the fence, and names what is. Who asks does not matter: a fence is
 // nothing but a time, and may be collected again by somebody who lacks the way there.
 func (m *Machine) onFenceCollect(from NodeID, id TxnID) {
-	if id.Kind != KindFence && id.Kind != KindFenceX || id.HLC > m.now+m.cfg.MaxSkew {
+	if !id.Kind.fences() || id.HLC > m.now+m.cfg.MaxSkew {
 		m.counters.Refused++
 		return
 	}
+	m.raiseFloors(id)
+	m.owe(from, id, FenceOK{Round: 1, Deps: m.index.all(id.Timestamp, m.scalars.Watermark)})
+}
+
+// raiseFloors lets no later vote be below a fence.
+func (m *Machine) raiseFloors(id TxnID) {
 	if id.After(m.scalars.ConflictFloor) && !m.mutated(MutateNoFloor) {
 		m.scalars.ConflictFloor = id.Timestamp
 		m.scribble = true
@@ -134,19 +146,22 @@ func (m *Machine) onFenceCollect(from NodeID, id TxnID) {
 		m.scalars.RejectFloor = id.Timestamp
 		m.scribble = true
 	}
-	m.owe(from, id, FenceOK{Round: 1, Deps: m.index.all(id.Timestamp, m.scalars.Watermark)})
 }
 
-// onFenceOK collects what a slow quorum names, and tells everybody.
+// onFenceOK collects what a slow quorum names, and tells everybody; in mode G once they have accepted the fence.
 func (m *Machine) onFenceOK(from NodeID, id TxnID, ok FenceOK) {
 	f := m.fences.current
-	if f == nil || f.id != id || ok.Round != 1 || f.answered.has(m.rank(from)) {
+	if f == nil || f.id != id || ok.Round != f.round || f.answered.has(m.rank(from)) {
 		m.counters.Late++
 		return
 	}
 	f.answered.add(m.rank(from))
 	f.deps = f.deps.Union(ok.Deps)
 	if f.answered.len() < m.slow {
+		return
+	}
+	if m.general && f.round == 1 && !m.mutated(MutateFenceOneRound) {
+		m.proposeFence(f)
 		return
 	}
 	m.fences.current = nil
@@ -257,8 +272,10 @@ func (m *Machine) moveWatermark(to Timestamp) {
 	m.recordScalars()
 	m.fences.lagSince = 0
 	m.retire()
+	m.dropFences()
 	m.releaseFloors()
 	m.checkReads()
+	m.checkWaits()
 }
 
 // lag notes that others have a higher watermark, which something here may be waiting for.

@@ -11,8 +11,9 @@ import (
 // give the same Readys. It does no I/O and is not safe for concurrent use.
 type Machine struct {
 	cfg        Config
-	slow, fast int // quorum sizes
-	rejects    int // so many votes that are not fast rule the fast path out
+	slow, fast int  // quorum sizes
+	rejects    int  // so many votes that are not fast rule the fast path out
+	general    bool // mode G: a recovery's votes may not tell whether the fast path was taken
 	now        uint64
 	clock      hlc
 	scalars    Scalars
@@ -30,7 +31,8 @@ type Machine struct {
 	index       conflicts
 	exec        execution
 	coords      map[TxnID]*coordination
-	recovering  int     // of the coordinations, those above ballot 0
+	recovering  int     // of the coordinations, those above ballot 0 that do not wait for others
+	awaiting    []TxnID // of the coordinations, those that do; lowest first
 	queue       []TxnID // to be recovered as soon as there are fewer than RecoverMax; lowest first
 	inquiries   map[TxnID]*inquiry
 	fences      fencing
@@ -66,7 +68,7 @@ func Restore(cfg Config, scalars Scalars, records iter.Seq2[Record, error]) (*Ma
 	m := &Machine{cfg: cfg}
 	m.mutateRestore(&scalars)
 	*m = Machine{
-		cfg: cfg, slow: quorum.Slow(n), fast: cfg.FastQuorum, rejects: quorum.Rejects(n, cfg.FastQuorum),
+		cfg: cfg, slow: quorum.Slow(n), fast: cfg.FastQuorum, rejects: quorum.Rejects(n, cfg.FastQuorum), general: !quorum.VotesSuffice(n, cfg.FastQuorum),
 		clock:       hlc{self: cfg.Self, epoch: scalars.Epoch, reserve: cfg.HLCReserve, last: scalars.HLCLimit, limit: scalars.HLCLimit, durable: scalars.HLCLimit},
 		scalars:     scalars,
 		durableMark: scalars.Watermark,
@@ -98,6 +100,10 @@ func (m *Machine) load(records iter.Seq2[Record, error]) error {
 			return err
 		}
 		if m.mutateLoad(&rec) {
+			continue
+		}
+		if rec.ID.Kind.fences() {
+			m.loadFence(rec)
 			continue
 		}
 		c := &command{rec: rec, recorded: rec.Txn != nil}
@@ -294,8 +300,6 @@ func (m *Machine) dispatch(msg Message) {
 		m.onFetch(from, id)
 	case FetchOK:
 		m.onFetchOK(from, id, b)
-	case Commit, CommitOK:
-		m.counters.Refused++ // of mode G, which no member of this cluster runs
 	default:
 		m.dispatchRare(msg)
 	}
@@ -305,6 +309,10 @@ func (m *Machine) dispatch(msg Message) {
 func (m *Machine) dispatchRare(msg Message) {
 	from, id := msg.From, msg.TxnID
 	switch b := msg.Body.(type) {
+	case Commit:
+		m.onCommit(from, id, b)
+	case CommitOK:
+		m.onCommitOK(from, id, b)
 	case Recover:
 		m.onRecover(from, id, b)
 	case RecoverOK:
@@ -322,7 +330,7 @@ func (m *Machine) dispatchRare(msg Message) {
 	case FenceFetch:
 		m.onFenceFetch(from, id)
 	case FenceAccept:
-		m.counters.Refused++ // of mode G
+		m.onFenceAccept(from, id, b)
 	case ReadDeps:
 		m.onReadDeps(from, id, b)
 	case ReadDepsOK:

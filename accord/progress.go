@@ -190,6 +190,7 @@ func (m *Machine) enqueue(c *command) {
 // next has the first of those that wait looked after. Recovering in the order of TxnIDs frees what blocks others
 // soonest.
 func (m *Machine) next() {
+	m.checkWaits()
 	for len(m.queue) > 0 {
 		c := m.commands[m.queue[0]]
 		m.queue = m.queue[1:]

@@ -62,8 +62,14 @@ func (m *Machine) report(c *command, msg Recover) RecoverOK {
 		Vote: c.rec.Vote, Fast: c.rec.VoteFast, Rejected: c.rec.VoteRejected,
 		LocalDeps: m.index.deps(c.rec.ID, msg.Txn.Keys, c.rec.ID.Timestamp, m.scalars.Watermark),
 	}
-	if c.rec.AcceptedDeps != nil {
+	switch {
+	case c.rec.Status == StatusCommitted:
+		ok.AcceptedDeps = *c.rec.Deps
+	case c.rec.AcceptedDeps != nil:
 		ok.AcceptedDeps = *c.rec.AcceptedDeps
+	}
+	if m.general {
+		ok.RuledOut, ok.Wait = m.evidence(c.rec.ID, msg.Txn.Keys)
 	}
 	if m.mutated(MutatePromisedAsAccept) {
 		ok.AcceptedBallot = c.rec.Promised
@@ -94,50 +100,64 @@ func (m *Machine) onRecoverOK(from NodeID, id TxnID, ok RecoverOK) {
 }
 
 // choose proposes what the reports of a slow quorum demand. A decision would have ended the attempt already;
-// the cases are those of docs/protocol.md §5.2 for mode VS, in their order.
+// the cases are those of docs/protocol.md §5.2, in their order.
 func (m *Machine) choose(c *coordination) {
 	if best := m.highest(c.reports); best != nil {
-		if best.Status == StatusAcceptedInvalidate {
+		switch best.Status {
+		case StatusCommitted:
+			m.commit(c, best.ExecuteAt, best.AcceptedDeps)
+		case StatusAcceptedInvalidate:
 			m.invalidate(c)
-			return
+		default:
+			m.propose(c, best.ExecuteAt, best.AcceptedDeps)
 		}
-		m.propose(c, best.ExecuteAt, best.AcceptedDeps)
 		return
 	}
-	var vote Timestamp
-	var deps Deps
-	rejects, rejected := 0, false
+	rejects := 0
 	for _, r := range c.reports {
-		vote = maxTimestamp(vote, r.Vote)
-		deps = deps.Union(r.LocalDeps)
-		rejected = rejected || r.Rejected
+		c.vote = maxTimestamp(c.vote, r.Vote)
+		c.deps = c.deps.Union(r.LocalDeps)
+		c.rejected = c.rejected || r.Rejected
 		if !r.Fast {
 			rejects++
 		}
 	}
 	ruledOut := rejects >= m.rejects && !m.mutated(MutateIgnoreVotes)
+	if m.general && !ruledOut {
+		m.weighEvidence(c)
+		return
+	}
+	m.push(c, ruledOut)
+}
+
+// push proposes what the votes allow once it is known whether they rule the fast path out.
+func (m *Machine) push(c *coordination, ruledOut bool) {
 	switch {
-	case ruledOut && rejected || m.mutated(MutateAlwaysInvalidate):
+	case ruledOut && c.rejected || m.mutated(MutateAlwaysInvalidate):
 		m.invalidate(c)
 	case ruledOut: // the fast path was not taken: any value may be proposed
-		m.propose(c, vote, deps)
+		m.propose(c, c.vote, c.deps)
 	default: // it may have been: only t0 may be
-		m.propose(c, c.id.Timestamp, deps)
+		m.propose(c, c.id.Timestamp, c.deps)
 	}
 }
 
 // highest returns the report of the highest accepted ballot, whatever was accepted there; nil if nothing was.
-// The ballot decides, never the timestamp.
+// The ballot decides, never the timestamp. What is committed goes before what is accepted at any ballot: its
+// executeAt was chosen, and perhaps its deps.
 func (m *Machine) highest(reports []report) *report {
 	var best *report
 	for i := range reports {
 		r := &reports[i]
-		if r.Status != StatusAccepted && r.Status != StatusAcceptedInvalidate {
+		if r.Status < StatusAccepted || r.Status > StatusCommitted {
 			continue
 		}
 		higher := best == nil || r.AcceptedBallot.After(best.AcceptedBallot.Timestamp)
 		if m.mutated(MutateLargestT) {
 			higher = best == nil || r.ExecuteAt.After(best.ExecuteAt)
+		}
+		if best != nil && (r.Status == StatusCommitted) != (best.Status == StatusCommitted) {
+			higher = r.Status == StatusCommitted
 		}
 		if higher {
 			best = r

@@ -117,6 +117,9 @@ func (m *Machine) onAccept(from NodeID, id TxnID, msg Accept) {
 	case c.rec.Promised.After(msg.Ballot.Timestamp) && !m.mutated(MutateIgnorePromise):
 		m.owe(from, id, Nack{Ballot: msg.Ballot, Reason: NackPromised, Promised: c.rec.Promised})
 		return
+	case c.rec.Status == StatusCommitted:
+		m.owe(from, id, Nack{Ballot: msg.Ballot, Reason: NackRedundant, Promised: c.rec.Promised})
+		return
 	case !msg.ExecuteAt.After(m.scalars.Watermark):
 		m.owe(from, id, Nack{Ballot: msg.Ballot, Reason: NackBelowWatermark})
 		return
@@ -203,6 +206,7 @@ func (m *Machine) stabilise(c *command, txn *Txn, executeAt Timestamp, deps Deps
 	invariant(c.rec.Status != StatusCommitted || c.rec.ExecuteAt == executeAt, "transaction %s: committed at %s, stable at %s", c.rec.ID, c.rec.ExecuteAt, executeAt)
 	c.advance(StatusStable)
 	c.rec.ExecuteAt, c.rec.Deps = executeAt, &deps
+	m.mutateProposal(c)
 	if !c.registered() {
 		m.include(c, txn)
 	}

@@ -40,13 +40,16 @@ type Txn struct {
 	Body []byte
 }
 
+// fences tells whether k is a fence's.
+func (k Kind) fences() bool { return k == KindFence || k == KindFenceX }
+
 // witnesses tells whether a transaction of kind x must depend on one of kind r that it shares a key with
 // and that executes first. docs/protocol.md §2.2.
 func (x Kind) witnesses(r Kind) bool {
 	switch {
-	case r == KindFence || r == KindFenceX:
+	case r.fences():
 		return false
-	case x == KindFence || x == KindFenceX:
+	case x.fences():
 		return true
 	}
 	return x == KindWrite || r == KindWrite

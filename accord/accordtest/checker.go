@@ -36,11 +36,11 @@ type checker struct {
 }
 
 // newChecker returns the checker for a cluster. To check something new, add it here.
-func newChecker(nodes, fastQuorum int) *checker {
+func newChecker(nodes, fastQuorum int, blind bool) *checker {
 	if fastQuorum == 0 {
 		fastQuorum = quorum.Fast(nodes)
 	}
-	sizes := sizes{slow: quorum.Slow(nodes), fast: fastQuorum}
+	sizes := sizes{slow: quorum.Slow(nodes), fast: fastQuorum, general: !quorum.VotesSuffice(nodes, fastQuorum), blind: blind}
 	l := newLedger(sizes)
 	clients := newClients(l)
 	return &checker{ledger: l, clients: clients, invariants: []invariant{
@@ -60,6 +60,7 @@ func newChecker(nodes, fastQuorum int) *checker {
 		newAttempts(),
 		newHistories(),
 		newKnowledge(l),
+		newEvidences(l),
 	}}
 }
 
@@ -83,7 +84,11 @@ func (c *checker) fail(err error) {
 	}
 }
 
-type sizes struct{ slow, fast int }
+type sizes struct {
+	slow, fast int
+	general    bool // mode G
+	blind      bool // Options.Blind
+}
 
 // nodeTxn names a transaction at a node.
 type nodeTxn struct {

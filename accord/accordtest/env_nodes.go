@@ -22,14 +22,15 @@ func (e *Env) start(d *datadriven.TestData) error {
 	if count < 1 || e.nodes != nil {
 		return errors.New("nodes: want n, and only once")
 	}
-	e.checker = newChecker(int(count), 0)
+	fast, _ := number(d, "fast")
+	e.checker = newChecker(int(count), int(fast), e.bugs != 0)
 	var ids []accord.NodeID
 	for i := range count {
 		ids = append(ids, accord.NodeID(i+1))
 	}
 	for _, id := range ids {
 		cfg := configOf(d)
-		cfg.Self, cfg.Nodes = id, ids
+		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Mutation = id, ids, int(fast), e.bugs
 		n := newNode(cfg, e.emit, e.transmit)
 		e.nodes = append(e.nodes, n)
 		if err := n.start(); err != nil {

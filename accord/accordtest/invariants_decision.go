@@ -30,6 +30,8 @@ type entryOf struct {
 	votes     []accord.Timestamp
 	proposals map[accord.Ballot]*proposal
 	ballots   int // attempts seen
+	commits   map[accord.Ballot]*committed
+	evidence  evidence
 }
 
 // proposal is the value of one ballot.
@@ -57,10 +59,14 @@ func newLedger(s sizes) *ledger {
 func (l *ledger) entry(id accord.TxnID) *entryOf {
 	x := l.txns[id]
 	if x == nil {
-		x = &entryOf{id: id, proposals: map[accord.Ballot]*proposal{}}
+		x = newEntry(id)
 		l.txns[id] = x
 	}
 	return x
+}
+
+func newEntry(id accord.TxnID) *entryOf {
+	return &entryOf{id: id, proposals: map[accord.Ballot]*proposal{}, commits: map[accord.Ballot]*committed{}}
 }
 
 func (l *ledger) observe(e event) error {
@@ -94,7 +100,7 @@ func (l *ledger) start(e started) error {
 		if _, kept := e.node.store.durable.record(e.id); kept || x.told {
 			return violation("I8", "TxnID %s is issued twice", name(e.id.Timestamp))
 		}
-		*x = entryOf{id: e.id, proposals: map[accord.Ballot]*proposal{}}
+		*x = *newEntry(e.id)
 	}
 	x.txn, x.ref = l.refs[e.ref], e.ref
 	return nil
@@ -114,6 +120,10 @@ func (l *ledger) message(m accord.Message) error {
 		return l.accept(m.From, m.TxnID, b.Ballot)
 	case accord.AcceptInvalidateOK:
 		return l.accept(m.From, m.TxnID, b.Ballot)
+	case accord.Commit:
+		return l.commit(m.TxnID, b)
+	case accord.CommitOK:
+		return l.commitOK(m.From, m.TxnID, b.Ballot)
 	case accord.Stable:
 		return l.stable(m.TxnID, b)
 	case accord.Nack:
@@ -190,7 +200,9 @@ func (l *ledger) record(r accord.Record) error {
 	switch {
 	case r.Status == accord.StatusInvalidated:
 		return l.decide(r.ID, proposal{invalid: true})
-	case r.Status == accord.StatusAccepted:
+	case r.ID.Kind == accord.KindFence || r.ID.Kind == accord.KindFenceX:
+		return nil
+	case r.Status == accord.StatusAccepted || r.Status == accord.StatusCommitted:
 		return l.propose(r.ID, r.AcceptedBallot, proposal{executeAt: r.ExecuteAt})
 	case r.Status == accord.StatusAcceptedInvalidate:
 		return l.propose(r.ID, r.AcceptedBallot, proposal{invalid: true})

@@ -1,6 +1,8 @@
 package accordtest
 
 import (
+	"slices"
+
 	"natsaccord/accord"
 )
 
@@ -72,8 +74,10 @@ func (d durable) body() error {
 		if r.AcceptedBallot.Before(b.Ballot.Timestamp) && r.Status != accord.StatusInvalidated {
 			return d.lacks("the acceptance")
 		}
+	case accord.Commit:
+		return d.reserved(b.Ballot.Timestamp)
 	case accord.CommitOK:
-		if r.Status < accord.StatusCommitted {
+		if r.Status < accord.StatusCommitted || r.AcceptedBallot.Before(b.Ballot.Timestamp) && !r.Status.Decided() {
 			return d.lacks("the commit")
 		}
 	case accord.RecoverOK:
@@ -121,7 +125,7 @@ func (d durable) rest(r accord.Record) error {
 		if d.scalars.ConflictFloor.Before(d.msg.TxnID.Timestamp) {
 			return d.lacks("the conflict floor")
 		}
-		return d.deps(b.Deps)
+		return d.fence(b, r)
 	case accord.ReadDepsOK:
 		return d.deps(b.Deps)
 	case accord.Pong:
@@ -151,6 +155,23 @@ func (d durable) reserved(t accord.Timestamp) error {
 		return d.lacks("the reservation of " + name(t))
 	}
 	return nil
+}
+
+// fence checks an answer to a fence. In its second round it names what the fence was accepted with too, unless the
+// fence is of no use any more.
+func (d durable) fence(ok accord.FenceOK, r accord.Record) error {
+	if ok.Round == 1 {
+		return d.deps(ok.Deps)
+	}
+	at := d.msg.TxnID
+	switch {
+	case !at.After(d.scalars.Watermark) || at.Before(d.scalars.RedundantBefore):
+		return nil
+	case r.AcceptedDeps == nil:
+		return d.lacks("the fence")
+	}
+	own := slices.DeleteFunc(slices.Clone(ok.Deps.IDs), r.AcceptedDeps.Has)
+	return d.deps(accord.Deps{IDs: own})
 }
 
 // deps checks that a node answers only for what it would still know.

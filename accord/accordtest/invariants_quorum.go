@@ -89,6 +89,7 @@ type ballotBox struct {
 	accepts map[accord.Ballot]map[accord.NodeID][]accord.Deps
 	refused map[accord.Ballot]map[accord.NodeID]bool // AcceptInvalidateOK
 	deps    map[accord.Ballot]accord.Deps            // as proposed
+	commits map[accord.Ballot]*committed             // mode G
 }
 
 func newAnswers(l *ledger, s sizes) *answers {
@@ -103,6 +104,7 @@ func (a *answers) box(node accord.NodeID, id accord.TxnID) *ballotBox {
 			accepts: map[accord.Ballot]map[accord.NodeID][]accord.Deps{},
 			refused: map[accord.Ballot]map[accord.NodeID]bool{},
 			deps:    map[accord.Ballot]accord.Deps{},
+			commits: map[accord.Ballot]*committed{},
 		}
 		a.nodes[node][id] = b
 	}
@@ -131,6 +133,9 @@ func (a *answers) observe(e event) error {
 			if r.Status == accord.StatusAccepted { // here or, with nobody else to ask, for itself
 				a.box(e.node.id, r.ID).deps[r.AcceptedBallot] = *r.AcceptedDeps
 			}
+			if r.Status == accord.StatusCommitted {
+				a.box(e.node.id, r.ID).commit(r.AcceptedBallot, *r.Deps)
+			}
 			if err := a.decided(e.node.id, r); err != nil {
 				return err
 			}
@@ -141,8 +146,11 @@ func (a *answers) observe(e event) error {
 
 // asked notes what a node proposes.
 func (a *answers) asked(node accord.NodeID, m accord.Message) {
-	if b, ok := m.Body.(accord.Accept); ok {
+	switch b := m.Body.(type) {
+	case accord.Accept:
 		a.box(node, m.TxnID).deps[b.Ballot] = b.Deps
+	case accord.Commit:
+		a.box(node, m.TxnID).commit(b.Ballot, b.Deps)
 	}
 	if b, ok := ballotOf(m.Body); ok && b.IsZero() {
 		if _, preaccept := m.Body.(accord.PreAccept); !preaccept {
@@ -162,6 +170,10 @@ func (a *answers) answered(node accord.NodeID, m accord.Message) {
 			x.accepts[b.Ballot] = map[accord.NodeID][]accord.Deps{}
 		}
 		x.accepts[b.Ballot][m.From] = append(x.accepts[b.Ballot][m.From], b.Deps)
+	case accord.CommitOK:
+		if c := x.commits[b.Ballot]; c != nil && !slices.Contains(c.by, m.From) {
+			c.by = append(c.by, m.From)
+		}
 	case accord.AcceptInvalidateOK:
 		if x.refused[b.Ballot] == nil {
 			x.refused[b.Ballot] = map[accord.NodeID]bool{}
@@ -187,6 +199,9 @@ func (a *answers) decided(node accord.NodeID, r accord.Record) error {
 		return nil
 	}
 	x.known = true
+	if a.blind {
+		return nil
+	}
 	if r.Status == accord.StatusInvalidated {
 		for _, ok := range x.refused {
 			if len(ok) >= a.slow {
@@ -195,8 +210,11 @@ func (a *answers) decided(node accord.NodeID, r accord.Record) error {
 		}
 		return violation("I14", "node %d invalidates %s without a quorum", node, name(r.ID.Timestamp))
 	}
+	if a.general && x.chosen(a.slow, *r.Deps) {
+		return nil
+	}
 	for b, accepts := range x.accepts {
-		if len(accepts) >= a.slow && covers(*r.Deps, x.deps[b]) && a.coversQuorum(*r.Deps, accepts) {
+		if !a.general && len(accepts) >= a.slow && covers(*r.Deps, x.deps[b]) && a.coversQuorum(*r.Deps, accepts) {
 			return nil
 		}
 	}

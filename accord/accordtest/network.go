@@ -48,7 +48,11 @@ const (
 
 func newNetwork(r *rand.Rand, o Options) network {
 	n := network{slow: map[link]bool{}, starved: map[starved]bool{}, cuts: newCuts(), latest: map[link]uint64{}}
-	for _, body := range kinds() {
+	bodies := kinds()
+	if o.general() {
+		bodies = append(bodies, accord.Commit{}, accord.CommitOK{}, accord.FenceAccept{}, accord.FenceOK{})
+	}
+	for _, body := range bodies {
 		for to := 1; to <= o.Nodes; to++ {
 			if r.Float64() < o.Starve {
 				n.starved[starved{kindOf(body), accord.NodeID(to)}] = true

@@ -5,13 +5,15 @@ import (
 	"math/rand/v2"
 
 	"natsaccord/accord"
+	"natsaccord/accord/quorum"
 )
 
 // Options describe a simulated run. Swarm draws them from a seed; a zero field means none of it. Rates are
 // probabilities for each step of the simulation, or for each message; times are microseconds.
 type Options struct {
 	Nodes      int
-	FastQuorum int // 0: the core's default
+	FastQuorum int  // 0: the core's default
+	Mode       Mode // how the options were drawn, if not by Swarm
 	Policy     Policy
 	StepTime   uint64 // mean time between two steps if the Policy is not Timed
 
@@ -54,7 +56,21 @@ type Options struct {
 
 	Core  accord.Config // times and mutations; what identifies a node is filled in
 	Loose Mutation
+	Blind bool // to the quorums behind decisions: bugs are to be found by what comes of them
 }
+
+// Mode is how a run's options were drawn.
+type Mode uint8
+
+// The modes.
+const (
+	ModeSwarm Mode = iota // by Swarm
+	ModeG                 // by SwarmG
+	ModeDense             // by Dense
+)
+
+// again returns what has TestSim draw the options in the same way.
+func (o Options) again() string { return [...]string{"", " -mode G", " -mode dense"}[o.Mode] }
 
 // Policy is how the next step is chosen from all that could happen.
 type Policy uint8
@@ -120,7 +136,28 @@ func Swarm(seed uint64) Options {
 	}
 	o.Core.UnackedMax = pick(r, 0, 0, 0, 1, 10)
 	o.Core.RecoverMax = pick(r, 0, 0, 1, 4)
+	if quorum.FastMin(o.Nodes) < quorum.Fast(o.Nodes) && r.IntN(4) > 0 {
+		o.FastQuorum = quorum.FastMin(o.Nodes)
+	}
 	return o
+}
+
+// SwarmG draws a run in mode G, which 5 and 7 nodes have.
+func SwarmG(seed uint64) Options {
+	o := Swarm(seed)
+	if quorum.FastMin(o.Nodes) == quorum.Fast(o.Nodes) {
+		o.Nodes = 5
+		if seed%8 == 0 {
+			o.Nodes = 7
+		}
+	}
+	o.FastQuorum, o.Mode = quorum.FastMin(o.Nodes), ModeG
+	return o
+}
+
+// general tells whether the run is in mode G.
+func (o Options) general() bool {
+	return o.FastQuorum > 0 && !quorum.VotesSuffice(o.Nodes, o.FastQuorum)
 }
 
 // crowd makes a run short and dense: few transactions, all on the same keys and at the same time, and nodes so
@@ -205,6 +242,35 @@ func some(r *rand.Rand, most float64) float64 {
 
 // String returns the options on one line.
 func (o Options) String() string {
-	return fmt.Sprintf("nodes=%d policy=%v txns=%d reads=%d keys=%d+%d crash=%.3g assassin=%.3g starve=%.3g pause=%.3g partition=%.3g loss=%.3g double=%.3g replay=%.3g skew=%d drift=%.3g jump=%.3g",
-		o.Nodes, o.Policy, o.Txns, o.Reads, o.HotKeys, o.ColdKeys, o.Crash, o.Assassin, o.Starve, o.Pause, o.Partition, o.Loss, o.Double, o.Replay, o.Skew, o.Drift, o.ClockJump)
+	return fmt.Sprintf("nodes=%d fast=%d policy=%v txns=%d reads=%d keys=%d+%d crash=%.3g assassin=%.3g starve=%.3g pause=%.3g partition=%.3g loss=%.3g double=%.3g replay=%.3g skew=%d drift=%.3g jump=%.3g",
+		o.Nodes, o.FastQuorum, o.Policy, o.Txns, o.Reads, o.HotKeys, o.ColdKeys, o.Crash, o.Assassin, o.Starve, o.Pause, o.Partition, o.Loss, o.Double, o.Replay, o.Skew, o.Drift, o.ClockJump)
+}
+
+// Dense draws a short run in mode G that is all about deciding: a few transactions on one key or two, no disks, no
+// crashes, a network that is parted half of the time, and nodes that recover what others are at. It finds the rare
+// bugs of mode G soonest.
+func Dense(seed uint64) Options {
+	r := rand.New(rand.NewPCG(seed, 3))
+	ms := accord.Millisecond
+	n := pick(r, 5, 5, 5, 5, 5, 7)
+	return Options{
+		Nodes: n, FastQuorum: quorum.FastMin(n), Mode: ModeDense,
+		Policy: pick(r, Uniform, Priority, Priority, Priority), StepTime: pick[uint64](r, 2, 5, 20),
+		Txns: 3 + r.IntN(3), HotKeys: 1 + r.IntN(2), KeysMax: 1 + r.IntN(2), Hot: 1,
+		Every: pick[uint64](r, 10, 50, 200),
+		Delay: 0, Jitter: 10, Loss: some(r, 0.3), Double: some(r, 0.1), Starve: some(r, 0.4), Rash: 0.9,
+		Partition: 0.05, Heal: 0.02,
+		SyncTime: 1, ApplyTime: 1, Batch: 1,
+		Skew: pick[uint64](r, 0, 100, 500),
+		Core: accord.Config{
+			RetryAfter: pick(r, ms, 5*ms), RetryMax: 20 * ms,
+			FastWaitMin: pick(r, 1, ms/2), FastWaitMax: ms,
+			SuspectAfter: pick(r, ms, 20*ms),
+			FetchAfter:   ms / 10,
+			RecoverAfter: pick(r, ms/10, ms/2, 2*ms), Stagger: pick(r, 1, ms/5),
+			BackoffMax: pick(r, ms, 10*ms),
+			FenceEvery: pick(r, ms, 5*ms, 0), FenceDelay: 1,
+			RecoverMax: pick(r, 0, 0, 1),
+		},
+	}
 }

@@ -17,6 +17,9 @@ type Report struct {
 
 func (s *Sim) report(seed uint64) Report {
 	s.stats.Runs = 1
+	if s.o.general() {
+		s.stats.InModeG = 1
+	}
 	s.stats.VirtualTime = s.now - epochStart
 	for _, m := range s.nodes {
 		for _, c := range m.spent {
@@ -31,6 +34,6 @@ func (s *Sim) report(seed uint64) Report {
 
 // Error returns what a failed run was, and how to see it again.
 func (r Report) Error() string {
-	return fmt.Sprintf("%s\n%s\n%s\nagain: go test ./accord/accordtest -run TestSim -seed %d -seeds 1 -whole",
-		r.Trace, r.Options, r.Violation, r.Seed)
+	return fmt.Sprintf("%s\n%s\n%s\nagain: go test ./accord/accordtest -run TestSim -seed %d -seeds 1%s -whole",
+		r.Trace, r.Options, r.Violation, r.Seed, r.Options.again())
 }

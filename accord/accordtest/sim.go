@@ -53,24 +53,24 @@ func run(seed uint64, o Options, keepAll bool) Report {
 	s := &Sim{
 		o: o, rng: rng, now: epochStart,
 		net: newNetwork(rng, o), load: newWorkload(rng, o), schedule: newScheduler(rng, o.Policy),
-		checker: newChecker(o.Nodes, o.FastQuorum),
+		checker: newChecker(o.Nodes, o.FastQuorum, o.Blind),
 	}
 	if keepAll {
 		s.trace.all = &strings.Builder{}
 	}
-	s.guarded(s.live)
+	guarded(s.live, s.checker.fail)
 	return s.report(seed)
 }
 
 // guarded turns a panic of the core into a violation.
-func (s *Sim) guarded(f func() error) {
+func guarded(f func() error, fail func(error)) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.checker.fail(violation("panic", "%v\n%s", r, debug.Stack()))
+			fail(violation("panic", "%v\n%s", r, debug.Stack()))
 		}
 	}()
 	if err := f(); err != nil {
-		s.checker.fail(err)
+		fail(err)
 	}
 }
 

@@ -27,6 +27,12 @@ type Stats struct {
 	Recovered   uint64 `in:"decisions"`
 	Invalidated uint64 `in:"decisions"`
 
+	InModeG      uint64 `in:"mode G"` // runs
+	Commits      uint64 `in:"mode G"` // rounds
+	FenceAccepts uint64 `in:"mode G"` // rounds
+	RuledOut     uint64 `in:"mode G"` // fast paths, by evidence alone
+	Waits        uint64 `in:"mode G"` // of recoveries, for others to be decided
+
 	Attempted uint64 `in:"recoveries"`
 	Preempted uint64 `in:"recoveries"` // attempts of any kind that had to give way
 	Inquired  uint64 `in:"recoveries"`
@@ -135,6 +141,10 @@ func (s *Stats) count(c accord.Counters) {
 	s.Recovered += c.Recovered
 	s.Invalidated += c.Invalidated
 	s.Attempted += c.Recoveries
+	s.Commits += c.Commits
+	s.FenceAccepts += c.FenceAccepts
+	s.RuledOut += c.RuledOut
+	s.Waits += c.Waits
 	s.Preempted += c.Preempted
 	s.Inquired += c.Inquiries
 	s.Issued += c.Fences
