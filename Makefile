@@ -1,5 +1,6 @@
 SEEDS ?= 2000
 SEED  ?= 0
+MODE  ?=
 DRILLS ?= 4
 FUZZTIME ?= 30s
 FUZZIN ?= .
@@ -36,10 +37,11 @@ drills: ## kill nodes at every step of small runs, of DRILLS courses of each
 	go test ./accord/accordtest -run 'TestKilledAtEachStep|TestBothKilled' -count=1 -v -timeout 2h -drills $(DRILLS)
 
 mutants: ## plant each bug and see how soon the simulator finds it
-	go test ./accord/accordtest -run TestMutantsAreFound -count=1 -v -timeout 2h -mutants
+	go test ./accord -run TestScriptsFindBugs -count=1 -v
+	go test ./accord/accordtest -run MutantsAreFound -count=1 -v -timeout 2h -mutants
 
-sim: ## simulate SEEDS clusters under faults, from SEED on (0: a fresh one)
-	go test ./accord/accordtest -run 'TestSim$$' -count=1 -v -timeout 2h -seeds $(SEEDS) -seed $(SEED)
+sim: ## simulate SEEDS clusters under faults, from SEED on (0: a fresh one); MODE=G or MODE=dense: all in mode G
+	go test ./accord/accordtest -run 'TestSim$$' -count=1 -v -timeout 2h -seeds $(SEEDS) -seed $(SEED) -mode '$(MODE)'
 
 blackbox: ## real processes under faults for LENGTH, on each STORE (SQLite, Postgres)
 	go test ./tests/blackbox -run 'TestDeadCoordinator|TestRun/$(STORE)' -count=1 -v -timeout 6h -length $(LENGTH) -rounds 30 -bound

@@ -245,7 +245,7 @@ func (m *Machine) onAcceptOK(from NodeID, id TxnID, ok AcceptOK) {
 		return
 	}
 	c.hasBody.add(m.rank(from))
-	c.deps = c.deps.Union(m.mutateAcceptDeps(ok.Deps))
+	c.deps = c.deps.Union(m.mutateAcceptDeps(c, ok.Deps))
 	if c.answered.len() < m.slow {
 		return
 	}
@@ -298,8 +298,7 @@ func (m *Machine) decide(c *coordination, executeAt Timestamp, deps Deps) {
 func (m *Machine) onNack(from NodeID, id TxnID, n Nack) {
 	switch n.Reason {
 	case NackStable:
-		m.mutateNackStable(from, id, n)
-		if n.Stable != nil {
+		if n.Stable != nil && !m.mutateNackStable(from, id, n) {
 			m.onStable(from, id, *n.Stable)
 		}
 		return

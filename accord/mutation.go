@@ -52,8 +52,8 @@ func (m *Machine) mutateBound(id TxnID, executeAt Timestamp) Timestamp {
 	return executeAt
 }
 
-func (m *Machine) mutateAcceptDeps(deps Deps) Deps {
-	if m.mutated(MutateDropAcceptDeps) {
+func (m *Machine) mutateAcceptDeps(c *coordination, deps Deps) Deps {
+	if m.mutated(MutateDropAcceptDeps) || c.medium {
 		return Deps{}
 	}
 	return deps

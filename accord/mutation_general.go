@@ -33,11 +33,7 @@ func (m *Machine) mutateProposed(c *coordination) Deps {
 
 // mutateStable tells whether acceptances decide without a Commit round.
 func (m *Machine) mutateStable(c *coordination) bool {
-	if m.mutated(MutateMediumPath) && c.medium {
-		c.deps = Deps{}
-		return true
-	}
-	return m.mutated(MutateNoCommit)
+	return m.mutated(MutateNoCommit) || c.medium
 }
 
 // mutateLateAccept counts acceptances also when Commit is out.
@@ -60,10 +56,14 @@ func (m *Machine) mutateGoSlow(c *coordination) {
 	}
 }
 
-func (m *Machine) mutateNackStable(from NodeID, id TxnID, n Nack) {
-	if m.mutated(MutateStableIsCommitOK) {
-		m.onCommitOK(from, id, CommitOK{Ballot: n.Ballot})
+// mutateNackStable tells whether a decision told in answer to a Commit is counted, and so not taken over.
+func (m *Machine) mutateNackStable(from NodeID, id TxnID, n Nack) bool {
+	c := m.coords[id]
+	if !m.mutated(MutateStableIsCommitOK) || c == nil || c.phase != committing {
+		return false
 	}
+	m.onCommitOK(from, id, CommitOK{Ballot: n.Ballot})
+	return true
 }
 
 func (m *Machine) mutateProposal(c *command) {

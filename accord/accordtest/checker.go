@@ -46,7 +46,7 @@ func newChecker(nodes, fastQuorum int, blind bool) *checker {
 	return &checker{ledger: l, clients: clients, invariants: []invariant{
 		l,
 		newCompleteSets(l),
-		newMemory(),
+		newMemory(sizes),
 		newWire(),
 		newFreshness(),
 		newGate(),
@@ -61,6 +61,8 @@ func newChecker(nodes, fastQuorum int, blind bool) *checker {
 		newHistories(),
 		newKnowledge(l),
 		newEvidences(l),
+		newRecoveries(sizes),
+		newFenceRounds(sizes),
 	}}
 }
 

@@ -112,3 +112,32 @@ func (x *ballotBox) chosen(slow int, d accord.Deps) bool {
 	}
 	return false
 }
+
+// learn notes that a node was told a decision.
+func (x *ballotBox) learn(d *accord.Deps) {
+	x.learnt = true
+	if d != nil {
+		x.told = append(x.told, *d)
+	}
+}
+
+// wasTold tells whether a node was told a decision as it has recorded it.
+func (x *ballotBox) wasTold(r accord.Record) bool {
+	return r.Deps == nil || r.Status == accord.StatusInvalidated ||
+		slices.ContainsFunc(x.told, func(d accord.Deps) bool { return sameDeps(&d, r.Deps) })
+}
+
+// commits checks that who asks to commit dependencies has a quorum that accepted, and all that it named, or found
+// them committed (I14).
+func (a *answers) commits(node accord.NodeID, id accord.TxnID, c accord.Commit) error {
+	x := a.box(node, id)
+	if accepts := x.accepts[c.Ballot]; a.blind || len(accepts) >= a.slow && covers(c.Deps, x.deps[c.Ballot]) && a.coversQuorum(c.Deps, accepts) {
+		return nil
+	}
+	for b, other := range a.ledger.entry(id).commits {
+		if c.Ballot.After(b.Timestamp) && sameDeps(&other.deps, &c.Deps) {
+			return nil
+		}
+	}
+	return violation("I14", "node %d commits %s with deps that no quorum has named", node, name(id.Timestamp))
+}

@@ -83,6 +83,7 @@ type answers struct {
 // ballotBox is what one node was answered about one transaction.
 type ballotBox struct {
 	learnt  bool                                   // a decision
+	told    []accord.Deps                          // with these, in mode G
 	known   bool                                   // the decision, here
 	slowed  bool                                   // has proposed at ballot 0
 	votes   map[accord.NodeID][]accord.PreAcceptOK // a node may answer again, and know more then
@@ -119,14 +120,14 @@ func (a *answers) observe(e event) error {
 			a.box(e.node.id, r.ID).known = r.Status.Decided()
 		}
 	case sent:
-		a.asked(e.node.id, e.msg)
+		return a.asked(e.node.id, e.msg)
 	case delivered:
 		for _, m := range e.packet.messages {
 			a.answered(e.node.id, m)
 		}
 	case caughtUp:
 		for _, r := range e.report.Records {
-			a.box(e.node.id, r.ID).learnt = true
+			a.box(e.node.id, r.ID).learn(r.Deps)
 		}
 	case recorded:
 		for _, r := range e.unit.Records {
@@ -145,18 +146,22 @@ func (a *answers) observe(e event) error {
 }
 
 // asked notes what a node proposes.
-func (a *answers) asked(node accord.NodeID, m accord.Message) {
+func (a *answers) asked(node accord.NodeID, m accord.Message) error {
 	switch b := m.Body.(type) {
 	case accord.Accept:
 		a.box(node, m.TxnID).deps[b.Ballot] = b.Deps
 	case accord.Commit:
 		a.box(node, m.TxnID).commit(b.Ballot, b.Deps)
+		if err := a.commits(node, m.TxnID, b); err != nil {
+			return err
+		}
 	}
 	if b, ok := ballotOf(m.Body); ok && b.IsZero() {
 		if _, preaccept := m.Body.(accord.PreAccept); !preaccept {
 			a.box(node, m.TxnID).slowed = true
 		}
 	}
+	return nil
 }
 
 // answered notes what a node is answered, or told.
@@ -179,12 +184,19 @@ func (a *answers) answered(node accord.NodeID, m accord.Message) {
 			x.refused[b.Ballot] = map[accord.NodeID]bool{}
 		}
 		x.refused[b.Ballot][m.From] = true
-	case accord.Stable, accord.Invalidated:
+	case accord.Stable:
+		x.learn(&b.Deps)
+	case accord.Invalidated:
 		x.learnt = true
 	case accord.Nack:
-		x.learnt = x.learnt || b.Stable != nil || b.Reason == accord.NackInvalidated
+		if b.Stable != nil {
+			x.learn(&b.Stable.Deps)
+		}
+		x.learnt = x.learnt || b.Reason == accord.NackInvalidated
 	case accord.FetchOK:
-		x.learnt = x.learnt || b.Record.Status.Decided()
+		if b.Record.Status.Decided() {
+			x.learn(b.Record.Deps)
+		}
 	}
 }
 
@@ -194,7 +206,7 @@ func (a *answers) decided(node accord.NodeID, r accord.Record) error {
 		return nil
 	}
 	x := a.box(node, r.ID)
-	if x.known || x.learnt {
+	if x.known || x.learnt && (!a.general || x.wasTold(r)) {
 		x.known = true
 		return nil
 	}

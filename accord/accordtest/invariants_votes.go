@@ -10,6 +10,7 @@ import (
 // decrease and cover what is accepted (I6), statuses follow the lattice (I7). A crash takes it back to what
 // the store kept.
 type memory struct {
+	blind   bool // Options.Blind
 	records map[nodeTxn]accord.Record
 	touched []accord.TxnID // since the node last settled
 
@@ -26,8 +27,8 @@ type delivery struct {
 	life   int
 }
 
-func newMemory() *memory {
-	return &memory{records: map[nodeTxn]accord.Record{}, took: map[delivery][]accord.TxnID{}}
+func newMemory(s sizes) *memory {
+	return &memory{blind: s.blind, records: map[nodeTxn]accord.Record{}, took: map[delivery][]accord.TxnID{}}
 }
 
 func (m *memory) observe(e event) error {
@@ -66,6 +67,8 @@ func (m *memory) record(node accord.NodeID, r accord.Record) error {
 		return violation("I6", "node %d: promise of %s decreases: %s, then %s", node, txn, show(old), show(r))
 	case !follows(old.Status, r.Status):
 		return violation("I7", "node %d: %s becomes %s", node, show(old), r.Status)
+	case !m.blind && r.Status >= accord.StatusCommitted && old.AcceptedDeps != nil && !sameDeps(old.AcceptedDeps, r.AcceptedDeps):
+		return violation("I7", "node %d: what %s was accepted with changes: %s, then %s", node, txn, show(old), show(r))
 	case old.Status.Decided() && old.ExecuteAt != r.ExecuteAt:
 		return violation("I7", "node %d: decision of %s changes: %s, then %s", node, txn, show(old), show(r))
 	}

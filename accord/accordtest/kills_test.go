@@ -21,6 +21,7 @@ const ms = accord.Millisecond
 type drill struct {
 	name   string
 	nodes  int
+	fast   int // fast quorum; zero: the core's default
 	orders []accordtest.Order
 	dead   []accordtest.Kill // from the beginning
 	victim accord.NodeID     // the first to be killed
@@ -56,7 +57,7 @@ func orders(last accord.NodeID, subjects ...accordtest.Order) []accordtest.Order
 func (d drill) judge(t *testing.T, seed uint64, kills ...accordtest.Kill) accordtest.Report {
 	t.Helper()
 	r := accordtest.Run(seed, accordtest.Options{
-		Nodes: d.nodes, Orders: d.orders, Kills: slices.Concat(d.dead, kills),
+		Nodes: d.nodes, FastQuorum: d.fast, Orders: d.orders, Kills: slices.Concat(d.dead, kills),
 		Batch: 1, Delay: 100, Jitter: max(100, d.jitter), Slow: d.slow, SyncTime: 150, ApplyTime: 50, Every: 1000,
 		Core: accord.Config{FenceEvery: 5 * ms, FenceDelay: ms},
 	})
@@ -149,6 +150,9 @@ func TestKilledAtEachStep(t *testing.T) {
 		{name: "contended, of 4", nodes: 4, orders: orders(4, subject, rival), victim: 1},
 		{name: "contended, of 3, out of order", nodes: 3, orders: orders(3, subject, rival), victim: 1, jitter: 3000, course: 2},
 		{name: "a replica's, of 3", nodes: 3, orders: orders(2, subject, rival), victim: 3},
+		{name: "alone, four of 5 decide", nodes: 5, fast: 4, orders: orders(5, subject), victim: 1},
+		{name: "contended, four of 5 decide, with slow links", nodes: 5, fast: 4, orders: orders(5, subject, rival), victim: 1, slow: 0.3},
+		{name: "four of 5 decide, with one gone", nodes: 5, fast: 4, orders: orders(4, subject, rival), dead: []accordtest.Kill{{Node: 5}}, victim: 1},
 	} {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
@@ -197,6 +201,7 @@ func TestBothKilled(t *testing.T) {
 		{drill{name: "two coordinators, the second first", nodes: 5, orders: orders(5, subject, rival), victim: 2, second: 1}, subjectEnd, 0},
 		{drill{name: "two coordinators, of 3, that come back", nodes: 3, orders: orders(3, subject, rival), victim: 1, second: 2}, subjectEnd, 700 * ms},
 		{drill{name: "a coordinator, and who recovers", nodes: 5, orders: orders(5, subject), victim: 1, second: 2}, theEnd, 0},
+		{drill{name: "two coordinators, four of 5 decide", nodes: 5, fast: 4, orders: orders(5, subject, rival), victim: 1, second: 2}, subjectEnd, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -51,19 +51,47 @@ func mutants() []mutant {
 	}
 }
 
+// generalMutants are planted in mode G, and looked for in dense runs. That a node goes by a decision told in answer
+// to its Commit as if it were a CommitOK is left to a script; the others have one too, which shows what comes of them:
+// TestScriptsFindBugs.
+func generalMutants() []mutant {
+	return []mutant{
+		{"ignore evidence", accord.MutateIgnoreEvidence, 0, 600},
+		{"invert evidence", accord.MutateInvertEvidence, 0, 100},
+		{"do not wait for others", accord.MutateIgnoreWait, 0, 200},
+		{"leave the voters' deps out", accord.MutateDropProposed, 0, 100},
+		{"execute without a Commit round", accord.MutateNoCommit, 0, 100},
+		{"execute after many acceptances", accord.MutateAcceptStable, 0, 100},
+		{"overwrite what was accepted", accord.MutateOverwriteProposed, 0, 100},
+		{"fix deps with the votes", accord.MutateMediumPath, 0, 100},
+		{"fence in one round", accord.MutateFenceOneRound, 0, 100},
+		{"fence without collecting", accord.MutateFenceNoCollect, 0, 100},
+	}
+}
+
 // quickSeeds is how many seeds the mutants may take that are always looked for.
 const quickSeeds = 1000 / slower
 
 // TestMutantsAreFound plants one bug at a time.
 func TestMutantsAreFound(t *testing.T) {
-	for _, m := range mutants() {
+	find(t, mutants(), accordtest.Swarm)
+}
+
+// TestGeneralMutantsAreFound does so in mode G.
+func TestGeneralMutantsAreFound(t *testing.T) {
+	find(t, generalMutants(), accordtest.Dense)
+}
+
+// find looks for each planted bug.
+func find(t *testing.T, mutants []mutant, draw func(seed uint64) accordtest.Options) {
+	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			if m.seeds > quickSeeds && !*slowMutants {
 				t.Skipf("may take %d seeds; run with -mutants", m.seeds)
 			}
 			t.Parallel()
 			for seed := range m.seeds {
-				o := accordtest.Swarm(seed)
+				o := draw(seed)
 				o.Core.Mutation, o.Loose = m.core, m.loose
 				if r := accordtest.Run(seed, o); r.Violation != nil {
 					t.Logf("found by seed %d: %s", seed, r.Violation.Invariant)
