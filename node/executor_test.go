@@ -37,6 +37,24 @@ func TestFastPathTakesOneRound(t *testing.T) {
 	}
 }
 
+// In mode G four of five nodes decide in one round, whichever the four are.
+func TestFourOfFiveDecide(t *testing.T) {
+	c := nodetest.NewTuned(t, 5, accord.Config{FastQuorum: 4, FastWaitMin: 30 * accord.Second, FastWaitMax: 30 * accord.Second})
+	c.StopNode(4)
+	receipt, err := c.Nodes[0].Append(t.Context(), opened("account.1", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if receipt.Path != "fast" {
+		t.Errorf("got path %s, want fast", receipt.Path)
+	}
+}
+
+func TestExecutorInModeG(t *testing.T) {
+	c := nodetest.NewTuned(t, 5, accord.Config{FastQuorum: 4})
+	eventtest.Exercise(t, func(*testing.T) event.Executor { return c.Nodes[1] })
+}
+
 func TestNodesSyncOncePerGroup(t *testing.T) {
 	c := nodetest.New(t, 3)
 	before := make([]uint64, 3)
