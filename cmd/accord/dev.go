@@ -23,6 +23,7 @@ const natsPort = 4222
 // dev is what the flags of accord dev say.
 type dev struct {
 	count     int
+	fast      int
 	dir       string
 	memory    bool
 	attach    string
@@ -44,6 +45,7 @@ func (m Main) devCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.IntVar(&d.count, "nodes", 3, "number of nodes")
+	f.IntVar(&d.fast, "fast-quorum", 0, "how many nodes decide in one round: of 5 nodes 4 will do, of 7, 6 (default: as recovers most simply, all of an odd number)")
 	f.StringVar(&d.dir, "dir", "", "directory for the nodes' SQLite files (default: a temporary one, removed at the end)")
 	f.BoolVar(&d.memory, "memory", false, "keep everything in memory: fast, and gone at the end")
 	f.StringVar(&d.attach, "attach", "", "URL of a NATS server to use instead of an embedded one")
@@ -65,7 +67,7 @@ func (d dev) validate() error {
 	case d.memory && d.dir != "":
 		return fmt.Errorf("%w: --memory and --dir exclude each other", errUsage)
 	}
-	return nil
+	return checkFast(d.fast, d.count)
 }
 
 // storeURLs returns a store for each node, and what to do with them at the end.
@@ -141,7 +143,7 @@ func (m Main) cluster(ctx context.Context, d dev, port int, ready func(context.C
 			once := sync.OnceFunc(serving.Done)
 			defer once()
 			one := member{
-				name: names[i], nodes: append([]string(nil), names...), cluster: bus.DefaultPrefix, prefix: d.prefix, store: urls[i], live: d.live, scrubEvery: d.scrubEvery, scrubRate: d.scrubRate,
+				name: names[i], nodes: append([]string(nil), names...), cluster: bus.DefaultPrefix, fast: d.fast, prefix: d.prefix, store: urls[i], live: d.live, scrubEvery: d.scrubEvery, scrubRate: d.scrubRate,
 				nats: bus.Config{Servers: []string{server}, Insecure: d.attach != ""}, logger: logger, retention: d.retention, drainFor: 5 * time.Second,
 			}
 			if errs[i] = one.run(ctx, once); errs[i] != nil {

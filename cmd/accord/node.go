@@ -26,6 +26,7 @@ func (m Main) nodeCommand() *cobra.Command {
 	f.StringVar(&one.name, "node", "", "name of this node")
 	f.StringSliceVar(&one.nodes, "cluster", nil, "names of all nodes, this one included")
 	f.StringVar(&one.cluster, "cluster-name", bus.DefaultPrefix, "name of the cluster")
+	f.IntVar(&one.fast, "fast-quorum", 0, "how many nodes decide in one round, the same on all (default: what recovers most simply, all of 3, 5 or 7; of 5, 4 will do, of 7, 6)")
 	f.StringVar(&one.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
 	f.StringVar(&one.store, "store", "", "postgres://… or sqlite:PATH")
 	f.StringVar(&one.journal, "journal", "", "directory of the journal's files, or \"sql\" to keep it in the store (default: beside a SQLite file, else \"sql\")")
@@ -52,6 +53,9 @@ func (m Main) node(ctx context.Context, one member, embedded bool) error {
 		return fmt.Errorf("%w: --cluster %v does not name --node %s", errUsage, one.nodes, one.name)
 	case one.single && len(one.nodes) != 1:
 		return fmt.Errorf("%w: --single goes with one node", errUsage)
+	}
+	if err := checkFast(one.fast, len(one.nodes)); err != nil {
+		return err
 	}
 	if embedded {
 		server, err := embeddednats.Start(ctx, embeddednats.Config{Port: natsPort, Logger: one.logger})

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"natsaccord/accord/quorum"
 	"natsaccord/bus"
 	"natsaccord/event"
 	"natsaccord/node"
@@ -29,6 +30,7 @@ type member struct {
 	name       string
 	nodes      []string
 	cluster    string
+	fast       int // fast quorum; zero: the core's default
 	prefix     string
 	store      string // URL
 	single     bool
@@ -54,11 +56,28 @@ func moreProcs(nodes int) (restore func()) {
 	return func() { runtime.GOMAXPROCS(before) }
 }
 
+// voters names the cluster to its members and on their databases. All must have the same fast quorum, for ever: so
+// those with another than the usual one have another name, and neither hear of the others nor open their databases.
+func (m member) voters() string {
+	if m.fast == 0 || m.fast == quorum.Fast(len(m.nodes)) {
+		return m.cluster
+	}
+	return fmt.Sprintf("%s-fast%d", m.cluster, m.fast)
+}
+
+// checkFast refuses a fast quorum that is not one of so many nodes.
+func checkFast(fast, nodes int) error {
+	if fast != 0 && nodes > 0 && (fast < quorum.FastMin(nodes) || fast > nodes) {
+		return fmt.Errorf("%w: --fast-quorum is %d, want %d to %d for %d nodes", errUsage, fast, quorum.FastMin(nodes), nodes, nodes)
+	}
+	return nil
+}
+
 // run runs the node until ctx ends, then stops it gracefully: it refuses new requests, finishes its own
 // appends while it goes on answering its peers, and only then leaves. ready is called once it serves.
 func (m member) run(ctx context.Context, ready func()) (err error) {
 	slices.Sort(m.nodes)
-	store, err := sqlstore.Open(ctx, sqlstore.Config{URL: m.store, Cluster: m.cluster, Node: m.name, Nodes: m.nodes, Journal: m.journal, AllowUnsafe: m.unsafe, Logger: m.logger})
+	store, err := sqlstore.Open(ctx, sqlstore.Config{URL: m.store, Cluster: m.voters(), Node: m.name, Nodes: m.nodes, Journal: m.journal, AllowUnsafe: m.unsafe, Logger: m.logger})
 	if err != nil {
 		return err
 	}
@@ -69,7 +88,7 @@ func (m member) run(ctx context.Context, ready func()) (err error) {
 		return err
 	}
 	defer conn.Close()
-	subjects := bus.Subjects{Prefix: m.prefix, Cluster: m.cluster}
+	subjects := bus.Subjects{Prefix: m.prefix, Cluster: m.voters()}
 	peers, err := bus.NewPeers(conn.Peers, bus.PeersConfig{Subjects: subjects, Self: m.name, Nodes: m.nodes, Incarnation: store.Incarnation(), Logger: m.logger})
 	if err != nil {
 		return err
@@ -79,7 +98,7 @@ func (m member) run(ctx context.Context, ready func()) (err error) {
 	if m.single {
 		cfg = node.SingleNode(m.name)
 	}
-	cfg.Retention = m.retention
+	cfg.Retention, cfg.Core.FastQuorum = m.retention, m.fast
 	cfg.Name, cfg.Cluster, cfg.Nodes, cfg.Version, cfg.Logger = m.name, m.cluster, m.nodes, version, m.logger
 	n, err := node.New(cfg, peers, store)
 	if err != nil {
