@@ -67,7 +67,7 @@ func (m *memory) record(node accord.NodeID, r accord.Record) error {
 		return violation("I6", "node %d: promise of %s decreases: %s, then %s", node, txn, show(old), show(r))
 	case !follows(old.Status, r.Status):
 		return violation("I7", "node %d: %s becomes %s", node, show(old), r.Status)
-	case !m.blind && r.Status >= accord.StatusCommitted && old.AcceptedDeps != nil && !sameDeps(old.AcceptedDeps, r.AcceptedDeps):
+	case !m.blind && r.Status >= accord.StatusCommitted && r.AcceptedBallot == old.AcceptedBallot && old.AcceptedDeps != nil && !sameDeps(old.AcceptedDeps, r.AcceptedDeps):
 		return violation("I7", "node %d: what %s was accepted with changes: %s, then %s", node, txn, show(old), show(r))
 	case old.Status.Decided() && old.ExecuteAt != r.ExecuteAt:
 		return violation("I7", "node %d: decision of %s changes: %s, then %s", node, txn, show(old), show(r))
