@@ -62,7 +62,7 @@ type evidence struct {
 }
 
 // evidences checks that nobody ever has evidence against a fast path for which a fast quorum has voted, whether
-// or not anybody took it (I23), and that recoveries wait for earlier transactions only (I24).
+// or not anybody took it (I23), unless its coordinator had it invalidated: then nobody names it any more. And that recoveries wait for earlier transactions only (I24).
 type evidences struct{ ledger *ledger }
 
 func newEvidences(l *ledger) *evidences { return &evidences{l} }
@@ -72,7 +72,9 @@ func (v *evidences) observe(e event) error {
 	if !ok {
 		return nil
 	}
-	x, id := &v.ledger.entry(s.msg.TxnID).evidence, s.msg.TxnID
+	id := s.msg.TxnID
+	entry := v.ledger.entry(id)
+	x := &entry.evidence
 	switch b := s.msg.Body.(type) {
 	case accord.PreAcceptOK:
 		if b.Fast && !slices.Contains(x.fast, s.node.id) {
@@ -90,7 +92,7 @@ func (v *evidences) observe(e event) error {
 	default:
 		return nil
 	}
-	if x.denied != 0 && len(x.fast) >= v.ledger.fast {
+	if x.denied != 0 && len(x.fast) >= v.ledger.fast && !entry.invalid {
 		return violation("I23", "node %d rules the fast path of %s out, for which %v have voted", x.denied, name(id.Timestamp), x.fast)
 	}
 	return nil
