@@ -25,7 +25,9 @@ type command struct {
 
 // advance is the only code that changes a Status. docs/protocol.md §2.5.
 func (c *command) advance(to Status) {
-	invariant(legal(c.rec.Status, to), "transaction %s: %s must not follow %s", c.rec.ID, to, c.rec.Status)
+	if !legal(c.rec.Status, to) {
+		broken("transaction %s: %s must not follow %s", c.rec.ID, to, c.rec.Status)
+	}
 	c.rec.Status = to
 }
 
@@ -56,6 +58,11 @@ func (c *command) promise(b Ballot) bool {
 // before it tells anybody.
 func invariant(ok bool, format string, args ...any) {
 	if !ok {
-		panic("accord: invariant broken: " + fmt.Sprintf(format, args...))
+		broken(format, args...)
 	}
+}
+
+// broken is for what is checked with every transaction: a call of invariant allocates its arguments even if all is well.
+func broken(format string, args ...any) {
+	panic("accord: invariant broken: " + fmt.Sprintf(format, args...))
 }

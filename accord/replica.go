@@ -202,8 +202,12 @@ func (m *Machine) stabilise(c *command, txn *Txn, executeAt Timestamp, deps Deps
 			"transaction %s: decided at %s, is %s", c.rec.ID, executeAt, m.describe(c))
 		return
 	}
-	invariant(executeAt.After(m.scalars.Watermark), "transaction %s: decided at %s, at or below the watermark %s", c.rec.ID, executeAt, m.scalars.Watermark)
-	invariant(c.rec.Status != StatusCommitted || c.rec.ExecuteAt == executeAt, "transaction %s: committed at %s, stable at %s", c.rec.ID, c.rec.ExecuteAt, executeAt)
+	if !executeAt.After(m.scalars.Watermark) {
+		broken("transaction %s: decided at %s, at or below the watermark %s", c.rec.ID, executeAt, m.scalars.Watermark)
+	}
+	if c.rec.Status == StatusCommitted && c.rec.ExecuteAt != executeAt {
+		broken("transaction %s: committed at %s, stable at %s", c.rec.ID, c.rec.ExecuteAt, executeAt)
+	}
 	c.advance(StatusStable)
 	c.rec.ExecuteAt, c.rec.Deps = executeAt, &deps
 	m.mutateProposal(c)

@@ -1,8 +1,6 @@
 package accord
 
-import "container/heap"
-
-// timers orders what is to be looked at by when. An entry is a hint: whoever it wakes checks whether it is
+// timers is a heap that orders what is to be looked at by when. An entry is a hint: whoever it wakes checks whether it is
 // really due, so that moving a deadline just adds an entry.
 type timers []timer
 
@@ -24,32 +22,57 @@ const (
 	timerErase                         // the next exclusive fence
 )
 
-func (t timers) Len() int { return len(t) }
-func (t timers) Less(i, j int) bool {
-	if t[i].due != t[j].due {
-		return t[i].due < t[j].due
+// before tells which of two comes first. No two are alike.
+func (t timer) before(u timer) bool {
+	if t.due != u.due {
+		return t.due < u.due
 	}
-	return t[i].seq < t[j].seq
+	return t.seq < u.seq
 }
-func (t timers) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
-func (t *timers) Push(x any)   { *t = append(*t, x.(timer)) }
-func (t *timers) Pop() any {
-	last := len(*t) - 1
-	x := (*t)[last]
-	*t = (*t)[:last]
-	return x
+
+// push and pop are container/heap's, which would allocate every timer twice.
+func (t *timers) push(x timer) {
+	*t = append(*t, x)
+	h := *t
+	i := len(h) - 1
+	for parent := (i - 1) / 2; i > 0 && x.before(h[parent]); parent = (i - 1) / 2 {
+		h[i] = h[parent]
+		i = parent
+	}
+	h[i] = x
+}
+
+// pop takes out the first.
+func (t *timers) pop() timer {
+	h := *t
+	first, last := h[0], h[len(h)-1]
+	h = h[:len(h)-1]
+	*t = h
+	for i := 0; len(h) > 0; {
+		child := 2*i + 1
+		if child+1 < len(h) && h[child+1].before(h[child]) {
+			child++
+		}
+		if child >= len(h) || !h[child].before(last) {
+			h[i] = last
+			break
+		}
+		h[i] = h[child]
+		i = child
+	}
+	return first
 }
 
 // wake sets a timer.
 func (m *Machine) wake(due uint64, kind timerKind, id TxnID) {
 	m.timerSeq++
-	heap.Push(&m.timers, timer{due, m.timerSeq, kind, id})
+	m.timers.push(timer{due, m.timerSeq, kind, id})
 }
 
 // fire runs what is due by now.
 func (m *Machine) fire() {
 	for len(m.timers) > 0 && m.timers[0].due <= m.now {
-		t := heap.Pop(&m.timers).(timer)
+		t := m.timers.pop()
 		switch t.kind {
 		case timerCoordination:
 			m.tickCoordination(t.id)
