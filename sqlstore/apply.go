@@ -127,6 +127,38 @@ func (e *effects) merge(later *effects) {
 	maps.Copy(e.outcomes, later.outcomes)
 }
 
+// keptEffects is how many events stay allocated for the next write.
+const keptEffects = 4 * behindEnough
+
+// reset empties e, and keeps its memory if that is not a lot.
+func (e *effects) reset() {
+	if cap(e.events) > keptEffects || cap(e.records) > keptEffects {
+		*e = *newEffects()
+		return
+	}
+	clear(e.events)
+	clear(e.requests)
+	clear(e.executeAts)
+	clear(e.applied)
+	clear(e.records)
+	clear(e.heads)
+	clear(e.outcomes)
+	clear(e.changedAt)
+	clear(e.subscribers)
+	clear(e.snapshots)
+	*e = effects{
+		events: e.events[:0], requests: e.requests[:0], executeAts: e.executeAts[:0], applied: e.applied[:0], records: e.records[:0],
+		heads: e.heads, outcomes: e.outcomes, changedAt: e.changedAt, subscribers: e.subscribers, snapshots: e.snapshots,
+	}
+}
+
+// roomFor returns effects that n appends of an event each fit in.
+func roomFor(n int) *effects {
+	e := newEffects()
+	e.events, e.requests, e.executeAts, e.applied = make([]event.Event, 0, n), make([]event.Request, 0, n), make([]string, 0, n), make([]accord.Record, 0, n)
+	return e
+}
+
 // moment returns when, in the agreed order, a transaction executes.
 func moment(id accord.TxnID, executeAt accord.Timestamp) event.Moment {
 	return event.Moment{TxnID: id.String(), ExecuteAt: executeAt.String(), Time: time.UnixMicro(int64(executeAt.HLC)).UTC()}
@@ -216,7 +248,7 @@ func (s *Store) applyNow(ctx context.Context, batch []accord.Execution, commands
 // decide evaluates a batch. The outcome of what is applied already is left open.
 func decide(batch []accord.Execution, commands []event.Command, txnIDs []string, caughtUp string, l *loaded) ([]event.Outcome, *effects) {
 	outcomes := make([]event.Outcome, len(batch))
-	todo := newEffects()
+	todo := roomFor(len(batch))
 	for i := range batch {
 		if l.applied[txnIDs[i]] {
 			continue

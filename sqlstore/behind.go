@@ -17,6 +17,7 @@ type behind struct {
 
 	mu       sync.Mutex
 	next     *effects      // decided, and not being written yet
+	spare    *effects      // empty, with room for as much as the last write had; nil while there is a write
 	waiting  int           // how many transactions that is, and those being written
 	all      bool          // the next write takes all that only the journal's files hold
 	started  uint64        // how many writes have been
@@ -37,7 +38,7 @@ const (
 )
 
 func newBehind(s *Store) *behind {
-	b := &behind{store: s, next: newEffects(), settled: make(chan struct{}), ready: make(chan struct{}, 1), hurry: make(chan struct{}, 1), ended: make(chan struct{})}
+	b := &behind{store: s, next: newEffects(), spare: newEffects(), settled: make(chan struct{}), ready: make(chan struct{}, 1), hurry: make(chan struct{}, 1), ended: make(chan struct{})}
 	go b.run()
 	return b
 }
@@ -162,7 +163,7 @@ func (b *behind) gather() {
 func (b *behind) write(old bool) (closed bool, err error) {
 	b.mu.Lock()
 	todo, all, closed, taken := b.next, b.all, b.closed, b.waiting
-	b.next, b.all = newEffects(), false
+	b.next, b.spare, b.all = b.spare, nil, false
 	b.started++
 	b.mu.Unlock()
 	if b.store.files != nil {
@@ -173,8 +174,10 @@ func (b *behind) write(old bool) (closed bool, err error) {
 			return closed, err
 		}
 	}
+	todo.reset()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.spare = todo
 	b.waiting -= taken
 	b.finished = b.started
 	close(b.settled)
