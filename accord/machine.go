@@ -188,6 +188,9 @@ func (m *Machine) settle() {
 
 // Ready hands over the work that has come due since the last call, and forgets it.
 func (m *Machine) Ready() Ready {
+	if len(m.dirty) > 0 {
+		m.ready.Records = make([]Record, 0, len(m.dirty))
+	}
 	for _, c := range m.dirty {
 		c.dirty = false
 		rec := c.rec
@@ -197,7 +200,8 @@ func (m *Machine) Ready() Ready {
 		c.recorded = c.rec.Txn != nil
 		m.ready.Records = append(m.ready.Records, rec)
 	}
-	m.dirty = nil
+	clear(m.dirty)
+	m.dirty = m.dirty[:0]
 	if m.scribble {
 		scalars := m.scalars
 		m.ready.Scalars = &scalars

@@ -78,6 +78,11 @@ func (p persist) owes() bool {
 
 // gather joins the records of a group; the last scalars win.
 func gather(group []persist) (records []accord.Record, scalars *accord.Scalars) {
+	n := 0
+	for i := range group {
+		n += len(group[i].records)
+	}
+	records = make([]accord.Record, 0, n)
 	for i := range group {
 		records = append(records, group[i].records...)
 		if group[i].scalars != nil {

@@ -39,7 +39,7 @@ func (g *generations[K, V]) get(key K) (V, bool) {
 
 func (g *generations[K, V]) put(key K, value V) {
 	if g.young == nil {
-		g.young = make(map[K]V)
+		g.young = make(map[K]V, len(g.old)) // it will hold as many, and need not grow
 	}
 	g.young[key] = value
 }
