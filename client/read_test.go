@@ -191,6 +191,21 @@ func TestReadsAreRepeated(t *testing.T) {
 	}
 }
 
+// TestReadSaysWhyItTriedAgain: a read whose time is up in the midst of a try tells what the node said before.
+func TestReadSaysWhyItTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w.serveFaulty(t, fails(event.ErrDiverged), func(f *faulty, do func() error) error {
+		cancel()
+		return lostRequest(f, do)
+	})
+	_, err := w.client(t, client.Options{Tries: 3}).Read(ctx, event.ReadArgs{})
+	if !errors.Is(err, event.ErrDiverged) || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want both that it was canceled and that the node's log is damaged", err)
+	}
+}
+
 // TestCommandsAreRepeatedOnlyIfNothingHappened: what has no request id must not happen twice.
 func TestCommandsAreRepeatedOnlyIfNothingHappened(t *testing.T) {
 	for name, c := range map[string]struct {

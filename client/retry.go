@@ -14,10 +14,16 @@ import (
 // attempt is one try of a call.
 type attempt func(ctx context.Context) error
 
-// read tries a call that changes nothing until it has an answer, for as long as there are tries and time.
+// read tries a call that changes nothing until it has an answer, for as long as there are tries and time. If time is up in the midst of a try, its
+// error says why the one before was in vain, too: that is what there is to know.
 func (c *Client) read(ctx context.Context, wait time.Duration, do attempt) error {
+	var before error
 	for try := 1; ; try++ {
 		err := c.try(ctx, wait, do)
+		if err != nil && ctx.Err() != nil && before != nil {
+			return fmt.Errorf("%w; the try before: %w", err, before)
+		}
+		before = err
 		if isOutcome(err) || isRefusal(err) || errors.Is(err, event.ErrNotFound) || !c.again(ctx, try, err) {
 			return err
 		}
