@@ -13,6 +13,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver named "pgx"
 	_ "modernc.org/sqlite"             // the driver named "sqlite"
 
+	"natsaccord/client"
 	"natsaccord/embeddednats"
 	"natsaccord/event"
 )
@@ -132,20 +133,21 @@ func (c *cluster) state(t *testing.T, i int, want string) event.NodeStatus {
 // refuses checks that a node neither takes nor answers, but for whoever wants to look at it.
 func (c *cluster) refuses(t *testing.T, node string) {
 	t.Helper()
-	at, err := c.client.At(node)
+	// A client tries again until its time is up: this one has time, and few tries.
+	const patience = 30 * time.Second
+	at, err := client.New(c.nc, client.Options{Node: node, Tries: 1, TryTimeout: patience, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A client tries again until its time is up: what comes after has its own.
-	within := func(timeout time.Duration, call func(context.Context) error) error {
-		ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	within := func(call func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		return call(ctx)
 	}
 	read := func(args event.ReadArgs) func(context.Context) error {
 		return func(ctx context.Context) error { _, err := at.Read(ctx, args); return err }
 	}
-	err = within(time.Second, func(ctx context.Context) error {
+	err = within(func(ctx context.Context) error {
 		_, err := at.Append(ctx, event.Append{Events: []event.Event{{Stream: "after.1", Type: "T", Data: []byte("1")}}})
 		return err
 	})
@@ -153,11 +155,11 @@ func (c *cluster) refuses(t *testing.T, node string) {
 		t.Errorf("append at %s: got %v, want that it refuses", node, err)
 	}
 	for _, consistency := range []event.Consistency{event.Linearizable, event.Frontier, event.AtLeast} {
-		if err := within(time.Second, read(event.ReadArgs{Stream: "after.1", Consistency: consistency})); !errors.Is(err, event.ErrDiverged) {
+		if err := within(read(event.ReadArgs{Stream: "after.1", Consistency: consistency})); !errors.Is(err, event.ErrDiverged) {
 			t.Errorf("read at %s, %s: got %v, want that it refuses", node, consistency, err)
 		}
 	}
-	if err := within(30*time.Second, read(event.ReadArgs{Limit: 1, Consistency: event.Local})); err != nil {
+	if err := within(read(event.ReadArgs{Limit: 1, Consistency: event.Local})); err != nil {
 		t.Errorf("local read at %s: %v", node, err)
 	}
 }
