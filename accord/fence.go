@@ -58,7 +58,7 @@ func (m *Machine) watchFences() {
 func (m *Machine) tickFence() {
 	f := &m.fences
 	f.ticking = false
-	if f.current != nil && m.now > f.current.sent+m.cfg.SuspectAfter {
+	if f.current != nil && m.now > f.current.sent+max(m.cfg.SuspectAfter, 2*m.slowest()) {
 		f.current = nil // nobody misses it
 	}
 	m.fetchFence()

@@ -10,7 +10,7 @@ import "slices"
 func (m *Machine) proposeFence(f *fence) {
 	m.counters.FenceAccepts++
 	named := f.deps
-	f.round, f.answered, f.deps = 2, 0, Deps{}
+	f.round, f.answered, f.deps, f.sent = 2, 0, Deps{}, m.now
 	for i := range m.peers {
 		p := &m.peers[i]
 		if p.node != m.cfg.Self {
