@@ -102,6 +102,9 @@ func (m *Machine) ask(c *coordination) {
 		if p.node != m.cfg.Self {
 			m.expect(p)
 		}
+		if c.phase == preaccepting && !c.resent {
+			m.probe(p, c.id)
+		}
 		if body := c.question(c.hasBody.has(i)); m.unreserved(c) && p.node != m.cfg.Self {
 			m.owe(p.node, c.id, body)
 		} else {
@@ -163,6 +166,7 @@ func (m *Machine) answer(from NodeID, id TxnID, p phase, ballot Ballot) *coordin
 // onPreAcceptOK collects votes.
 func (m *Machine) onPreAcceptOK(from NodeID, id TxnID, ok PreAcceptOK) {
 	c := m.answer(from, id, preaccepting, Ballot{})
+	m.probed(from, id, c == nil)
 	if c == nil {
 		m.mutateLateVote(from, id, ok)
 		return
@@ -189,31 +193,6 @@ func (m *Machine) weigh(c *coordination) {
 	default:
 		m.rearm(c, min(c.due, c.until))
 	}
-}
-
-// patienceEnd returns until when to hope for the votes that are missing for a fast quorum. It is fixed when a
-// slow quorum has answered, and past if a missing node is suspected.
-func (m *Machine) patienceEnd(c *coordination) uint64 {
-	if c.until == 0 {
-		// The slow path would take about as long again as its quorum has taken to answer.
-		c.until = m.now + max(m.cfg.FastWaitMin, 2*(m.now-c.started))
-		for i := range m.peers {
-			if !c.answered.has(i) {
-				c.until = max(c.until, c.started+m.patience(&m.peers[i]))
-			}
-		}
-		c.until = min(c.until, m.now+m.cfg.FastWaitMax)
-	}
-	hope := c.answered.len()
-	for i := range m.peers {
-		if !c.answered.has(i) && !m.suspects(&m.peers[i]) {
-			hope++
-		}
-	}
-	if hope < m.fast {
-		return 0
-	}
-	return c.until
 }
 
 // goSlow proposes the highest vote with everything the voters know. From here on late votes count no more.

@@ -11,6 +11,7 @@ type peer struct {
 
 	// Smoothed time from a request to its answer and its mean deviation, microseconds (as RFC 6298).
 	latency, deviation uint64
+	probe              probe
 
 	// unacked are decisions the peer has not confirmed, in the order they were made; the slice may hold
 	// confirmed ones that are no longer in the map.
