@@ -28,6 +28,7 @@ type fence struct {
 	round    uint8 // as in FenceOK
 	answered nodeSet
 	deps     Deps
+	proposed Deps // in round 2
 	sent     uint64
 }
 
@@ -58,7 +59,11 @@ func (m *Machine) watchFences() {
 func (m *Machine) tickFence() {
 	f := &m.fences
 	f.ticking = false
-	if f.current != nil && m.now > f.current.sent+max(m.cfg.SuspectAfter, 2*m.slowest()) {
+	switch {
+	case f.current == nil || m.now <= f.current.sent+max(m.cfg.SuspectAfter, 2*m.slowest()):
+	case m.general && !m.fencePassed(f.current.id):
+		m.repeatFence(f.current)
+	default:
 		f.current = nil // nobody misses it
 	}
 	m.fetchFence()

@@ -9,15 +9,36 @@ import "slices"
 // proposeFence asks all nodes to remember what a fence names.
 func (m *Machine) proposeFence(f *fence) {
 	m.counters.FenceAccepts++
-	named := f.deps
-	f.round, f.answered, f.deps, f.sent = 2, 0, Deps{}, m.now
+	f.round, f.answered, f.deps, f.proposed = 2, 0, Deps{}, f.deps
+	m.repeatFence(f)
+}
+
+// repeatFence asks those who have not answered. Two rounds take so long on slow disks that fences which are given up
+// after a while and begun anew might never come to an end; the answers to one that goes on add up.
+func (m *Machine) repeatFence(f *fence) {
+	f.sent = m.now
 	for i := range m.peers {
 		p := &m.peers[i]
+		if f.answered.has(i) {
+			continue
+		}
 		if p.node != m.cfg.Self {
 			m.expect(p)
 		}
-		m.send(p.node, f.id, FenceAccept{Deps: named})
+		if f.round == 1 {
+			m.owe(p.node, f.id, FenceCollect{})
+		} else {
+			m.send(p.node, f.id, FenceAccept{Deps: f.proposed})
+		}
 	}
+}
+
+// fencePassed tells whether others have brought this node to where a fence was to bring it.
+func (m *Machine) fencePassed(id TxnID) bool {
+	if id.Kind == KindFenceX {
+		return !id.After(m.scalars.RedundantBefore)
+	}
+	return !id.After(m.scalars.Watermark)
 }
 
 // onFenceAccept remembers what a fence names. The answer names that too: whatever the fence does not name in the

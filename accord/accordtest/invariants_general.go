@@ -62,7 +62,8 @@ type evidence struct {
 }
 
 // evidences checks that nobody ever has evidence against a fast path for which a fast quorum has voted, whether
-// or not anybody took it (I23), unless its coordinator had it invalidated: then nobody names it any more. And that recoveries wait for earlier transactions only (I24).
+// or not anybody took it (I23), unless it has been decided otherwise since: then nobody names it any more if it is
+// invalidated, and watermarks may have passed it if it executes later. And that recoveries wait for earlier transactions only (I24).
 type evidences struct{ ledger *ledger }
 
 func newEvidences(l *ledger) *evidences { return &evidences{l} }
@@ -92,7 +93,7 @@ func (v *evidences) observe(e event) error {
 	default:
 		return nil
 	}
-	if x.denied != 0 && len(x.fast) >= v.ledger.fast && !entry.invalid {
+	if x.denied != 0 && len(x.fast) >= v.ledger.fast && !(entry.decided && entry.executeAt != id.Timestamp) {
 		return violation("I23", "node %d rules the fast path of %s out, for which %v have voted", x.denied, name(id.Timestamp), x.fast)
 	}
 	return nil
