@@ -136,6 +136,9 @@ func (m *memory) repeated(n *Node) error {
 	for _, msg := range m.packet.messages {
 		old, compared := m.before[msg.TxnID]
 		held, ok := n.machine.Record(msg.TxnID)
+		if held.Promised.Node == n.id {
+			old.Promised = held.Promised // an old FetchOK may be the last that was missing for an attempt of its own
+		}
 		if !compared || !ok || sameRecord(old, held) {
 			continue
 		}
