@@ -189,6 +189,9 @@ func (p *postgres) close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
+	// The server notices some time after that a connection is closed, and whoever opens the database next must not find it
+	// locked. If this fails, the connection is broken and its lock goes with it.
+	_, _ = p.lock.Exec(ctx, `SELECT pg_advisory_unlock_all()`)
 	return p.lock.Close(ctx)
 }
 
