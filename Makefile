@@ -36,7 +36,7 @@ fuzz: ## each fuzz test under FUZZIN for FUZZTIME
 drills: ## kill nodes at every step of small runs, of DRILLS courses of each
 	go test ./accord/accordtest -run 'TestKilledAtEachStep|TestBothKilled' -count=1 -v -timeout 2h -drills $(DRILLS)
 
-mutants: ## plant each bug and see how soon the simulator finds it
+mutants: ## plant each bug, and write down which seed of the simulator finds it first
 	go test ./accord -run TestScriptsFindBugs -count=1 -v
 	go test ./accord/accordtest -run MutantsAreFound -count=1 -v -timeout 2h -mutants
 

@@ -8,7 +8,7 @@ import (
 	"natsaccord/accord/accordtest"
 )
 
-var slowMutants = flag.Bool("mutants", false, "TestMutantsAreFound: look for the mutants that take minutes too")
+var searchMutants = flag.Bool("mutants", false, "TestMutantsAreFound: look for the first seeds that find the mutants, and write them into docs/simulation.md")
 
 // mutant is a planted bug and within how many seeds the simulator must find it: several times what it takes.
 type mutant struct {
@@ -69,9 +69,6 @@ func generalMutants() []mutant {
 	}
 }
 
-// quickSeeds is how many seeds the mutants may take that are always looked for.
-const quickSeeds = 1000 / slower
-
 // TestMutantsAreFound plants one bug at a time.
 func TestMutantsAreFound(t *testing.T) {
 	find(t, mutants(), accordtest.Swarm)
@@ -82,23 +79,52 @@ func TestGeneralMutantsAreFound(t *testing.T) {
 	find(t, generalMutants(), accordtest.Dense)
 }
 
-// find looks for each planted bug.
+// find holds docs/simulation.md to what it says: which seed finds each planted bug, and by what. With -mutants it looks for
+// the first such seeds and writes them there.
 func find(t *testing.T, mutants []mutant, draw func(seed uint64) accordtest.Options) {
+	table := readTable(t)
+	t.Cleanup(func() {
+		if *searchMutants && !t.Failed() {
+			table.write(t)
+		}
+	})
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
-			if m.seeds > quickSeeds && !*slowMutants {
-				t.Skipf("may take %d seeds; run with -mutants", m.seeds)
-			}
 			t.Parallel()
-			for seed := range m.seeds {
-				o := draw(seed)
-				o.Core.Mutation, o.Loose = m.core, m.loose
-				if r := accordtest.Run(seed, o); r.Violation != nil {
-					t.Logf("found by seed %d: %s", seed, r.Violation.Invariant)
-					return
-				}
+			if *searchMutants {
+				table.set(m.name, m.search(t, draw))
+				return
 			}
-			t.Errorf("not found in %d seeds", m.seeds)
+			said, is := table.found(m.name)
+			if !is {
+				t.Fatalf("%s does not say which seed finds it: make mutants", simulationPage)
+			}
+			if by := m.run(said.seed, draw); by != said.by {
+				t.Errorf("%s says that seed %d finds it by %q, but it finds %q: make mutants", simulationPage, said.seed, said.by, by)
+			}
 		})
 	}
+}
+
+// run returns which invariant a seed finds broken, empty if none.
+func (m *mutant) run(seed uint64, draw func(seed uint64) accordtest.Options) (by string) {
+	o := draw(seed)
+	o.Core.Mutation, o.Loose = m.core, m.loose
+	if r := accordtest.Run(seed, o); r.Violation != nil {
+		return r.Violation.Invariant
+	}
+	return ""
+}
+
+// search returns the first seed that finds the bug.
+func (m *mutant) search(t *testing.T, draw func(seed uint64) accordtest.Options) finding {
+	t.Helper()
+	for seed := range m.seeds {
+		if by := m.run(seed, draw); by != "" {
+			t.Logf("found by seed %d: %s", seed, by)
+			return finding{seed, by}
+		}
+	}
+	t.Errorf("not found in %d seeds", m.seeds)
+	return finding{}
 }
