@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -296,13 +297,16 @@ func (l *loaded) caught(command event.Command, at event.Moment) event.Outcome {
 	return l.state.Evaluate(command, at).Outcome // a repeat, which changes nothing
 }
 
-// readBack fills in the outcomes of transactions that had been applied before.
+// readBack fills in the outcomes of transactions that had been applied before. What nothing tells stays zero.
 func (s *Store) readBack(ctx context.Context, txnIDs []string, applied map[string]bool, outcomes []event.Outcome) error {
 	for i := range outcomes {
 		if !applied[txnIDs[i]] {
 			continue
 		}
 		found, err := s.outcomeOf(ctx, txnIDs[i])
+		if errors.Is(err, event.ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("sqlstore: read back the outcome of %s: %w", txnIDs[i], err)
 		}

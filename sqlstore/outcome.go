@@ -181,7 +181,7 @@ func (s *Store) outcomeOf(ctx context.Context, txnID string) (event.Outcome, err
 	if !errors.Is(err, event.ErrNotFound) {
 		return request.Outcome, err
 	}
-	found, err := s.engine.query(ctx, `SELECT CAST(outcome AS text) FROM accord_txn WHERE txn_id = $1 AND status = 'applied' AND events_data IS NOT NULL`, txnID)
+	found, err := s.engine.query(ctx, `SELECT CAST(outcome AS text), events_data, coalesce(execute_at, '') FROM accord_txn WHERE txn_id = $1 AND status = 'applied' AND events_data IS NOT NULL`, txnID)
 	if err != nil {
 		return event.Outcome{}, fmt.Errorf("sqlstore: find transaction %s: %w", txnID, err)
 	}
@@ -194,14 +194,42 @@ func (s *Store) outcomeOf(ctx context.Context, txnID string) (event.Outcome, err
 	}
 	var a applied
 	var text *string
-	if err := found.Scan(&text); err != nil {
+	var body []byte
+	var executeAt string
+	if err := found.Scan(&text, &body, &executeAt); err != nil {
 		return event.Outcome{}, fmt.Errorf("sqlstore: read the outcome of %s: %w", txnID, err)
 	}
 	if err := decodeJSON(text, &a); err != nil {
 		return event.Outcome{}, fmt.Errorf("sqlstore: decode the outcome of %s: %w", txnID, err)
 	}
 	found.Close()
+	if text == nil {
+		return s.conclude(ctx, txnID, body, executeAt)
+	}
 	return s.complete(ctx, a, txnID)
+}
+
+// conclude returns the outcome of an applied transaction of which none is noted. An append's stands in the request table, so
+// that one which is not there repeats another: its effects came with a log, that does not tell more. Of anything else that came
+// so it is not known: event.ErrNotFound. What was applied here was plainly done.
+func (s *Store) conclude(ctx context.Context, txnID string, body []byte, executeAt string) (event.Outcome, error) {
+	command, err := event.DecodeCommand(body)
+	if err != nil {
+		return event.Outcome{}, fmt.Errorf("sqlstore: decode transaction %s: %w", txnID, err)
+	}
+	if command.Append == nil {
+		if executeAt <= *s.caughtUp.Load() {
+			return event.Outcome{}, event.ErrNotFound
+		}
+		return event.Outcome{Receipt: event.Receipt{TxnID: txnID}, Committed: true}, nil
+	}
+	id := command.Append.RequestID
+	first, err := s.request(ctx, byRequestID, id)
+	if err == nil && first.Hash != command.Hash {
+		return event.Outcome{Receipt: event.Receipt{RequestID: id, TxnID: first.TxnID}, Reused: true}, nil
+	}
+	first.Outcome.Duplicate = true
+	return first.Outcome, err
 }
 
 // complete turns what is kept of an outcome back into all of it.
@@ -217,7 +245,7 @@ func (s *Store) complete(ctx context.Context, a applied, txnID string) (event.Ou
 		first.Outcome.Duplicate = true
 		return first.Outcome, err
 	}
-	return event.Outcome{Receipt: event.Receipt{TxnID: txnID}, Committed: true}, nil
+	return event.Outcome{}, fmt.Errorf("%w: the outcome noted of %s says nothing", errCorrupt, txnID)
 }
 
 // How a request is found. Most execute at their own TxnID, by which there is an index; another has the rest.
