@@ -1,3 +1,3 @@
-// Package nemesis makes things go wrong: links that can be cut, and plans of faults that a seed repeats. It knows
-// nothing of what it does this to.
+// Package nemesis makes things go wrong: links that can be cut or are slow, and plans of faults that a seed repeats. It
+// knows nothing of what it does this to.
 package nemesis

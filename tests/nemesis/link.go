@@ -6,11 +6,13 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // Link is a TCP proxy between two parties on this machine that can be cut. Its methods may be called concurrently.
 type Link struct {
 	target   string
+	delay    time.Duration // in each direction
 	listener net.Listener
 	running  sync.WaitGroup
 
@@ -43,12 +45,14 @@ type session struct {
 const buffered = 32 << 10
 
 // NewLink listens on loopback and passes connections on to target.
-func NewLink(target string) (*Link, error) {
+func NewLink(target string) (*Link, error) { return newLink(target, 0) }
+
+func newLink(target string, delay time.Duration) (*Link, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("nemesis: listen for a link to %s: %w", target, err)
 	}
-	l := &Link{target: target, listener: listener, sessions: make(map[*session]bool)}
+	l := &Link{target: target, delay: delay, listener: listener, sessions: make(map[*session]bool)}
 	l.running.Go(l.accept)
 	return l, nil
 }
@@ -123,9 +127,13 @@ func (l *Link) serve(near net.Conn) {
 		return
 	}
 	defer l.forget(s)
+	pump := l.pump
+	if l.delay > 0 {
+		pump = l.carry
+	}
 	var pumps sync.WaitGroup
-	pumps.Go(func() { l.pump(s, far, near, Forward) })
-	pumps.Go(func() { l.pump(s, near, far, Backward) })
+	pumps.Go(func() { pump(s, far, near, Forward) })
+	pumps.Go(func() { pump(s, near, far, Backward) })
 	pumps.Wait()
 }
 

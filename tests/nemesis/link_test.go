@@ -16,14 +16,19 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// echo answers every line with the same line.
-func echo(t *testing.T) string {
+func loopback(t *testing.T) net.Listener {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
+	return listener
+}
+
+// echo answers every line with the same line.
+func echo(t *testing.T) string {
+	t.Helper()
+	listener, ended := loopback(t), make(chan struct{})
 	go func() {
 		defer close(ended)
 		for {
