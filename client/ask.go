@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
@@ -31,6 +32,15 @@ func errUnreachable(subject string) error {
 // there is nobody to ask, and event.ErrClosed that the connection is closed. With any other error it is not
 // known whether the request arrived.
 func (c *Client) ask(ctx context.Context, q query) error {
+	q.subject = c.near.subject(q.subject)
+	start := time.Now()
+	err := c.exchange(ctx, q)
+	c.near.learn(q.subject, time.Since(start), err)
+	return err
+}
+
+// exchange sends a request and takes its reply.
+func (c *Client) exchange(ctx context.Context, q query) error {
 	body, err := bus.Encode(q.request)
 	if err != nil {
 		return &event.InvalidError{Field: "request", Reason: err.Error()}

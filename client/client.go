@@ -15,7 +15,8 @@ import (
 // Options say how to reach a cluster. Zero fields mean their defaults.
 type Options struct {
 	Prefix     string        // of the cluster's subjects; default "accord"
-	Node       string        // ask this node and no other; default: NATS chooses a near one
+	Node       string        // ask this node and no other; default: NATS chooses any
+	Near       string        // ask this node first, and others while it does not answer; default: none, of no use with Node
 	Timeout    time.Duration // of a call whose context has no deadline; default 10 s
 	TryTimeout time.Duration // of one try of a call, after which it is tried again through whichever node; default 3 s
 	Tries      int           // of one call, the first included; default 5
@@ -43,10 +44,16 @@ func (o Options) validate() error {
 		return fmt.Errorf("client: Options.Timeout and TryTimeout are %s and %s, want more than 0", o.Timeout, o.TryTimeout)
 	case o.Tries < 0:
 		return fmt.Errorf("client: Options.Tries is %d, want at least 1", o.Tries)
-	case o.Node == "":
-		return nil
 	}
-	return bus.ValidateName("node", o.Node)
+	for _, node := range []string{o.Node, o.Near} {
+		if node == "" {
+			continue
+		}
+		if err := bus.ValidateName("node", node); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Client talks to a cluster. Its methods may be called concurrently.
@@ -54,6 +61,7 @@ type Client struct {
 	nc       *nats.Conn
 	options  Options
 	subjects bus.Subjects
+	near     near
 }
 
 var (
@@ -72,6 +80,9 @@ func New(nc *nats.Conn, options Options) (*Client, error) {
 	}
 	// Clients ask on subjects in which no cluster stands; any name will do.
 	c := &Client{nc: nc, options: options, subjects: bus.Subjects{Prefix: options.Prefix, Cluster: "any"}}
+	if options.Near != "" && options.Node == "" {
+		c.near.shared, c.near.own = options.Prefix+".v1.", c.subjects.Node(options.Near, "")
+	}
 	return c, c.subjects.Validate()
 }
 
