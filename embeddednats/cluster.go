@@ -30,7 +30,7 @@ func StartCluster(ctx context.Context, n int, cfg Config) (Cluster, error) {
 		}
 		c = append(c, s)
 	}
-	if err := c.meshed(ctx); err != nil {
+	if err := c.Meshed(ctx); err != nil {
 		c.Shutdown()
 		return nil, err
 	}
@@ -56,8 +56,8 @@ func (c Config) member(i int, running Cluster) Config {
 	return c
 }
 
-// meshed waits until every server has a route to every other. The servers can only be asked.
-func (c Cluster) meshed(ctx context.Context) error {
+// Meshed waits until every server has a route to every other. The servers can only be asked.
+func (c Cluster) Meshed(ctx context.Context) error {
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	for _, s := range c {

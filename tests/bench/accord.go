@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"natsaccord/accord"
 	"natsaccord/bus"
 	"natsaccord/client"
 	"natsaccord/embeddednats"
@@ -31,6 +32,7 @@ type accordCluster struct {
 	members  []*accordMember
 	clients  []*client.Client
 	postgres pgtest.Server
+	fast     int // fast quorum; zero: the core's default
 }
 
 // accordMember is one node and what it stands on.
@@ -100,19 +102,31 @@ func (a *accordCluster) start(ctx context.Context, stores []sqlstore.Config) (er
 		return err
 	}
 	a.ended.add(func() error { a.servers.Shutdown(); return nil })
-	names := []string{"n1", "n2", "n3"}
+	return a.join(ctx, stores, client.Options{Tries: 1}, false)
+}
+
+// join starts a node with each of the stores on the servers, and a client of each server, which asks the node there
+// first or whichever NATS chooses.
+func (a *accordCluster) join(ctx context.Context, stores []sqlstore.Config, options client.Options, near bool) error {
+	names := make([]string, len(stores))
+	for i := range names {
+		names[i] = fmt.Sprintf("n%d", i+1)
+	}
 	for i := range names {
 		if err := a.startNode(ctx, names, i, stores[i]); err != nil {
 			return err
 		}
 	}
-	for _, url := range a.servers.URLs() {
+	for i, url := range a.servers.URLs() {
 		nc, err := nats.Connect(url)
 		if err != nil {
 			return err
 		}
 		a.ended.add(func() error { nc.Close(); return nil })
-		c, err := client.New(nc, client.Options{Tries: 1})
+		if near {
+			options.Near = names[i]
+		}
+		c, err := client.New(nc, options)
 		if err != nil {
 			return err
 		}
@@ -144,7 +158,7 @@ func (a *accordCluster) startNode(ctx context.Context, names []string, i int, cf
 		return err
 	}
 	a.ended.add(func() error { peers.Close(); return nil })
-	n, err := node.New(node.Config{Name: names[i], Cluster: "bench", Nodes: names, Logger: logger}, peers, store)
+	n, err := node.New(node.Config{Name: names[i], Cluster: "bench", Nodes: names, Logger: logger, Core: accord.Config{FastQuorum: a.fast}}, peers, store)
 	if err != nil {
 		return err
 	}

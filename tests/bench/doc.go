@@ -2,5 +2,8 @@
 // same number of requests in flight, durability stated. The systems run side by side and are measured in short
 // rounds by turns, so that what else the machine does meets them all; medians and their spread are printed.
 //
+// With "wan" it compares the nodes of regions far apart with JetStream over the same links, each as slow as the round
+// trip between two regions.
+//
 // It is a module of its own, so that etcd's dependencies stay out of natsaccord's.
 package main

@@ -56,19 +56,24 @@ func startJetStream(ctx context.Context, dir string, syncAlways bool) (_ system,
 		return nil, err
 	}
 	j.ended.add(func() error { servers.Shutdown(); return nil })
+	return j, j.use(ctx, servers)
+}
+
+// use connects a client to each of the servers, and makes the stream with a replica on each.
+func (j *jetStream) use(ctx context.Context, servers embeddednats.Cluster) error {
 	for _, url := range servers.URLs() {
 		nc, err := nats.Connect(url)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		j.ended.add(func() error { nc.Close(); return nil })
 		js, err := jetstream.New(nc)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		j.clients = append(j.clients, js)
 	}
-	return j, j.create(ctx)
+	return j.create(ctx)
 }
 
 func port(u url.URL) int {
@@ -83,7 +88,7 @@ func port(u url.URL) int {
 func (j *jetStream) create(ctx context.Context) error {
 	for {
 		_, err := j.clients[0].CreateStream(ctx, jetstream.StreamConfig{
-			Name: "bench", Subjects: []string{"bench.>"}, Replicas: clusterSize, Storage: jetstream.FileStorage,
+			Name: "bench", Subjects: []string{"bench.>"}, Replicas: len(j.clients), Storage: jetstream.FileStorage,
 		})
 		if err == nil || ctx.Err() != nil {
 			return err

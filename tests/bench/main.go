@@ -32,20 +32,32 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if os.Getenv("GOMAXPROCS") == "" {
-		// Every system has three servers here that wait for their disks, each of which takes a processor from the scheduler.
+		// Every system has at least three servers here that wait for their disks, each of which takes a processor from the scheduler.
 		runtime.GOMAXPROCS(runtime.NumCPU() + clusterSize)
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400) // as the program does
 	}
-	s, err := parse(os.Args[1:])
-	if err == nil {
-		err = s.run(ctx, os.Stdout)
-	}
-	if err != nil {
+	if err := start(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// start measures one machine, or with "wan" a wide area.
+func start(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "wan" {
+		s, err := parseFar(args[1:])
+		if err != nil {
+			return err
+		}
+		return s.run(ctx, os.Stdout)
+	}
+	s, err := parse(args)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, os.Stdout)
 }
 
 func parse(args []string) (settings, error) {
