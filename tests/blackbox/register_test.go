@@ -68,9 +68,20 @@ func (w *workload) register(ctx context.Context, number int) {
 			w.registry.refusedFor(name, address, exists)
 		}
 		if err == nil {
-			w.registry.registered(name, address, r.receipt.Events[0])
+			w.registry.acknowledged(name, address, r.receipt)
 		}
 	})
+}
+
+// acknowledged notes a registration, whose receipt has to name its event.
+func (r *registry) acknowledged(who, address string, receipt event.Receipt) {
+	if len(receipt.Events) != 1 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.problems.add("%s is told that %s is registered, with the receipt %+v, want one event", who, address, receipt)
+		return
+	}
+	r.registered(who, address, receipt.Events[0])
 }
 
 func (r *registry) refusedFor(who, address string, exists *event.ExistsError) {
