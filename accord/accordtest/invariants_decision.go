@@ -202,8 +202,11 @@ func (l *ledger) record(r accord.Record) error {
 		return l.decide(r.ID, proposal{invalid: true})
 	case r.ID.Kind == accord.KindFence || r.ID.Kind == accord.KindFenceX:
 		return nil
-	case r.Status == accord.StatusAccepted || r.Status == accord.StatusCommitted:
+	case r.Status == accord.StatusAccepted:
 		return l.propose(r.ID, r.AcceptedBallot, proposal{executeAt: r.ExecuteAt})
+	case r.Status == accord.StatusCommitted:
+		// Its coordinator may be the only one that has it: what it owed the others is lost with its disk.
+		return l.commit(r.ID, accord.Commit{Ballot: r.AcceptedBallot, ExecuteAt: r.ExecuteAt, Deps: *r.Deps})
 	case r.Status == accord.StatusAcceptedInvalidate:
 		return l.propose(r.ID, r.AcceptedBallot, proposal{invalid: true})
 	case r.Status.Decided():
