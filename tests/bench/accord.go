@@ -30,6 +30,7 @@ type accordCluster struct {
 	ended    closers
 	servers  embeddednats.Cluster
 	members  []*accordMember
+	conns    []*nats.Conn // of the clients
 	clients  []*client.Client
 	postgres pgtest.Server
 	fast     int // fast quorum; zero: the core's default
@@ -130,7 +131,7 @@ func (a *accordCluster) join(ctx context.Context, stores []sqlstore.Config, opti
 		if err != nil {
 			return err
 		}
-		a.clients = append(a.clients, c)
+		a.conns, a.clients = append(a.conns, nc), append(a.clients, c)
 	}
 	return nil
 }
