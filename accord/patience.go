@@ -35,7 +35,8 @@ func (m *Machine) hope(c *coordination) uint64 {
 			until = max(until, c.started+m.patience(&m.peers[i]))
 		}
 	}
-	return min(until-m.now, max(m.cfg.FastWaitMax, detour))
+	// Giving up before votes that are worth waiting for would cost both ways.
+	return min(until-m.now, max(m.cfg.FastWaitMax, detour+detour/5+2*m.cfg.FastWaitMin))
 }
 
 // detour returns how long the rounds of the slow path are expected to take; 0: not known.

@@ -111,6 +111,7 @@ func TestTheShorterWay(t *testing.T) {
 		{"five regions, two near", 5, []uint64{65, 70, 150, 215}, accord.PathSlow, 143},
 		{"five regions, a smaller fast quorum", 4, []uint64{65, 70, 150, 215}, accord.PathFast, 152},
 		{"five regions, seen from a far one", 5, []uint64{162, 178, 70, 215}, accord.PathFast, 217},
+		{"five regions, the last one a little late", 5, []uint64{70, 97, 150, 205}, accord.PathFast, 207},
 		{"one room", 3, []uint64{1, 2}, accord.PathFast, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
