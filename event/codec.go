@@ -21,6 +21,7 @@ const (
 	opTakeOver
 	opReset
 	opAppendIf // an append with an Absence
+	opBundle   // a count, then appends without their first two bytes
 )
 
 // ErrMalformed is what DecodeCommand's errors wrap.
@@ -56,6 +57,8 @@ func (c Command) MarshalBinary() ([]byte, error) {
 		return appendText(binary.AppendUvarint(b, p.Version), string(p.Data)), nil
 	case c.DropSnapshot != nil:
 		return appendText(appendText(append(b, opDropSnapshot), string(c.DropSnapshot.Stream)), c.DropSnapshot.Name), nil
+	case c.Bundle != nil:
+		return appendBundle(append(b, opBundle), c.Bundle)
 	}
 	return nil, errors.New("event: command has no operation")
 }
@@ -168,6 +171,8 @@ func DecodeCommand(b []byte) (Command, error) {
 		c.PutSnapshot = &Snapshot{Stream: Stream(d.text()), Name: d.text(), Version: d.uvarint(), Data: d.bytes()}
 	case opDropSnapshot:
 		c.DropSnapshot = &SnapshotName{Stream: Stream(d.text()), Name: d.text()}
+	case opBundle:
+		c.Bundle = d.bundle()
 	default:
 		d.fail("operation %d", op)
 	}

@@ -38,6 +38,10 @@ func samples() map[string]event.Command {
 		"reset":         {Reset: &event.Reset{Key: "mailer", Position: "0123456789abcdefghijklmn0001"}},
 		"put_snapshot":  {PutSnapshot: &event.Snapshot{Stream: "account.7", Name: "balance", Version: 12, Data: []byte("blob")}},
 		"drop_snapshot": {DropSnapshot: &event.SnapshotName{Stream: "account.7", Name: "balance"}},
+		"bundle": {Bundle: []event.Command{
+			{Hash: event.Hash{1}, Append: &event.Append{RequestID: "request-1", Events: []event.Event{{ID: id, Stream: "account.7", Type: "Opened", Data: []byte(`{}`)}}}},
+			{Hash: event.Hash{2}, Append: &event.Append{RequestID: "request-2", Conditions: []event.Condition{{Stream: "account.8", Expect: 300}}}},
+		}},
 	}
 }
 
@@ -91,6 +95,9 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"too many events":       appendUpToEvents + "ffff7f",
 		"a flag of 2":           event1 + "02" + "00000000",
 		"metadata out of order": event1 + "00" + "0000" + "00" + "02" + "016200" + "016100",
+		"a bundle of nothing":   "0109" + "00",
+		"a bundle of one":       "0109" + "01" + strings.Repeat("00", 20),
+		"a bundle cut short":    "0109" + "03" + strings.Repeat("00", 40),
 		"metadata twice":        event1 + "00" + "0000" + "00" + "02" + "016100" + "016100",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +213,11 @@ func anyCommand() *rapid.Generator[event.Command] {
 		return event.SnapshotName{Stream: event.Stream(text.Draw(t, "stream")), Name: text.Draw(t, "name")}
 	})
 	return rapid.Custom(func(t *rapid.T) event.Command {
-		switch rapid.IntRange(0, 7).Draw(t, "operation") {
+		hash := rapid.Custom(func(t *rapid.T) (hash event.Hash) {
+			copy(hash[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "hash"))
+			return hash
+		})
+		switch rapid.IntRange(0, 8).Draw(t, "operation") {
 		case 0:
 			return event.Command{Claim: &event.Claim{Key: text.Draw(t, "key"), Worker: id.Draw(t, "worker")}}
 		case 1:
@@ -224,10 +235,15 @@ func anyCommand() *rapid.Generator[event.Command] {
 			return event.Command{TakeOver: &event.TakeOver{Key: text.Draw(t, "key"), Worker: id.Draw(t, "worker"), Previous: id.Draw(t, "previous")}}
 		case 5:
 			return event.Command{Reset: &event.Reset{Key: text.Draw(t, "key"), Position: event.Position(text.Draw(t, "position"))}}
+		case 6:
+			bundle := make([]event.Command, rapid.IntRange(2, 4).Draw(t, "size"))
+			for i := range bundle {
+				bundle[i] = event.Command{Hash: hash.Draw(t, "hash"), Append: anyAppend(t, id)}
+				bundle[i].Append.Absent = nil
+			}
+			return event.Command{Bundle: bundle}
 		}
-		var hash event.Hash
-		copy(hash[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "hash"))
-		return event.Command{Hash: hash, Append: anyAppend(t, id)}
+		return event.Command{Hash: hash.Draw(t, "hash"), Append: anyAppend(t, id)}
 	})
 }
 

@@ -18,6 +18,7 @@ type Command struct {
 	Reset        *Reset
 	PutSnapshot  *Snapshot
 	DropSnapshot *SnapshotName
+	Bundle       []Command // two or more appends that share a transaction, each with an outcome of its own
 }
 
 // Hash tells two requests with one id apart.
@@ -103,6 +104,10 @@ func (c Command) Keys() []string {
 		keys = append(keys, SnapshotKey(c.PutSnapshot.Stream, c.PutSnapshot.Name))
 	case c.DropSnapshot != nil:
 		keys = append(keys, SnapshotKey(c.DropSnapshot.Stream, c.DropSnapshot.Name))
+	case c.Bundle != nil:
+		for i := range c.Bundle {
+			keys = append(keys, c.Bundle[i].Keys()...)
+		}
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)

@@ -8,9 +8,10 @@ import (
 
 // Moment is when, in the agreed order, a command is evaluated.
 type Moment struct {
-	TxnID     string
+	TxnID     string    // of a command of a bundle, its PartID
 	ExecuteAt string    // the 24-character text of the timestamp
 	Time      time.Time // the timestamp's clock reading
+	First     int       // the index that the command's first event has in the transaction
 }
 
 // State is what a batch of commands may look at, loaded before and stored after. A key that is missing from
@@ -42,7 +43,8 @@ type Evaluation struct {
 }
 
 // Evaluate decides what c does at a moment, and makes s show it. It is deterministic: every node that
-// evaluates c on the same state comes to the same Evaluation. docs/protocol.md §6.3.
+// evaluates c on the same state comes to the same Evaluation. docs/protocol.md §6.3. The commands of a bundle are
+// evaluated one after the other.
 func (s *State) Evaluate(c Command, at Moment) Evaluation {
 	switch {
 	case c.Append != nil:
@@ -136,7 +138,7 @@ func (s *State) write(events []Event, at Moment, receipt *Receipt) []Event {
 	written := make([]Event, len(events))
 	streams := make(map[Stream]int)
 	for i, e := range events {
-		head := Head{s.Heads[e.Stream].Version + 1, PositionAt(at.ExecuteAt, i)}
+		head := Head{s.Heads[e.Stream].Version + 1, PositionAt(at.ExecuteAt, at.First+i)}
 		e.Version, e.Position, e.TxnID, e.RecordedAt = head.Version, head.Position, at.TxnID, at.Time
 		s.Heads[e.Stream] = head
 		s.Taken[e.ID] = true
