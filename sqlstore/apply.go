@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -160,15 +159,11 @@ func roomFor(n int) *effects {
 	return e
 }
 
-// moment returns when, in the agreed order, a transaction executes.
-func moment(id accord.TxnID, executeAt accord.Timestamp) event.Moment {
-	return event.Moment{TxnID: id.String(), ExecuteAt: executeAt.String(), Time: time.UnixMicro(int64(executeAt.HLC)).UTC()}
-}
-
-// Apply evaluates a batch of committed transactions in slice order, and returns their outcomes. What they come to is
-// in the database when whoever reads it through the Store looks, and goes there many batches at a time. A transaction
-// that is marked applied is not evaluated again; its outcome is read back. Nor is one whose effects came with another
-// node's log (MergeLog); its outcome is zero if nothing tells it. After an error nothing of the batch is written.
+// Apply evaluates a batch of committed transactions in slice order, and returns the outcomes of their commands: one for
+// each transaction, but for a bundle one for each of its commands. What they come to is in the database when whoever reads
+// it through the Store looks, and goes there many batches at a time. A transaction that is marked applied is not evaluated
+// again; its outcomes are read back. Nor is one whose effects came with another node's log (MergeLog); its outcome is zero
+// if nothing tells it. After an error nothing of the batch is written.
 //
 // Nothing of it is synced. The journal holds the decisions, the database is written in the order of evaluation, and what
 // a crash takes is executed again: by the node, or, below the recorded watermark, when the store is opened.
@@ -176,31 +171,29 @@ func (s *Store) Apply(ctx context.Context, batch []accord.Execution) ([]event.Ou
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
-	commands := make([]event.Command, len(batch))
-	want := &wanted{}
-	for i := range batch {
-		var err error
-		if commands[i], err = event.DecodeCommand(batch[i].Record.Txn.Body); err != nil {
-			return nil, fmt.Errorf("sqlstore: decode transaction %s: %w", batch[i].Record.ID, err)
-		}
-		want.want(commands[i])
-		want.txnIDs = append(want.txnIDs, batch[i].Record.ID.String())
+	b, err := newBatch(batch)
+	if err != nil {
+		return nil, err
 	}
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	if s.isPlain(batch, commands) {
-		return s.applyBehind(ctx, batch, commands, want)
+	if s.isPlain(b) {
+		return s.applyBehind(ctx, b)
 	}
-	return s.applyNow(ctx, batch, commands, want)
+	return s.applyNow(ctx, b)
 }
 
 // isPlain tells whether a batch holds nothing but appends that cannot have been applied before, and look at nothing
 // that is not known by name.
-func (s *Store) isPlain(batch []accord.Execution, commands []event.Command) bool {
+func (s *Store) isPlain(b *batch) bool {
 	caughtUp := *s.caughtUp.Load()
-	for i := range batch {
-		rec := &batch[i].Record
-		if commands[i].Append == nil || commands[i].Append.Absent != nil || !rec.ID.After(s.opened) || rec.ExecuteAt.String() <= caughtUp {
+	for i := range b.commands {
+		if !b.commands[i].MayBundle() {
+			return false
+		}
+	}
+	for i := range b.executions {
+		if rec := &b.executions[i].Record; !rec.ID.After(s.opened) || rec.ExecuteAt.String() <= caughtUp {
 			return false
 		}
 	}
@@ -208,7 +201,7 @@ func (s *Store) isPlain(batch []accord.Execution, commands []event.Command) bool
 }
 
 // applyBehind evaluates a plain batch on what is known, and leaves it to be written.
-func (s *Store) applyBehind(ctx context.Context, batch []accord.Execution, commands []event.Command, want *wanted) ([]event.Outcome, error) {
+func (s *Store) applyBehind(ctx context.Context, b *batch) ([]event.Outcome, error) {
 	if s.known.full() {
 		if err := s.behind.settle(ctx); err != nil {
 			return nil, err
@@ -216,101 +209,52 @@ func (s *Store) applyBehind(ctx context.Context, batch []accord.Execution, comma
 		s.known.age()
 	}
 	l := newLoaded()
-	if err := s.engine.lookUp(ctx, s.known.need(want, &l.state), l); err != nil {
-		return nil, fmt.Errorf("sqlstore: look up what %d transactions look at: %w", len(batch), err)
+	if err := s.engine.lookUp(ctx, s.known.need(&b.want, &l.state), l); err != nil {
+		return nil, fmt.Errorf("sqlstore: look up what %d transactions look at: %w", len(b.executions), err)
 	}
-	outcomes, todo := decide(batch, commands, want.txnIDs, *s.caughtUp.Load(), l)
-	s.known.note(want, &l.state, todo)
+	outcomes, todo := b.decide(*s.caughtUp.Load(), l)
+	s.known.note(&b.want, &l.state, todo)
 	s.wrote(todo.events)
-	return outcomes, s.behind.add(ctx, todo, len(batch))
+	return outcomes, s.behind.add(ctx, todo, len(b.commands))
 }
 
 // applyNow evaluates a batch on what the database shows, and writes it.
-func (s *Store) applyNow(ctx context.Context, batch []accord.Execution, commands []event.Command, want *wanted) ([]event.Outcome, error) {
+func (s *Store) applyNow(ctx context.Context, b *batch) ([]event.Outcome, error) {
 	if err := s.behind.settle(ctx); err != nil {
 		return nil, err
 	}
 	var outcomes []event.Outcome
 	var todo *effects
 	var l *loaded
-	err := s.engine.transact(ctx, false, want, func(found *loaded) *effects {
+	err := s.engine.transact(ctx, false, &b.want, func(found *loaded) *effects {
 		l = found
-		outcomes, todo = decide(batch, commands, want.txnIDs, *s.caughtUp.Load(), l)
+		outcomes, todo = b.decide(*s.caughtUp.Load(), l)
 		return todo
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sqlstore: apply %d transactions: %w", len(batch), err)
+		return nil, fmt.Errorf("sqlstore: apply %d transactions: %w", len(b.executions), err)
 	}
-	s.known.note(want, &l.state, todo)
+	s.known.note(&b.want, &l.state, todo)
 	s.wrote(todo.events)
-	return outcomes, s.readBack(ctx, want.txnIDs, l.applied, outcomes)
-}
-
-// decide evaluates a batch. The outcome of what is applied already is left open.
-func decide(batch []accord.Execution, commands []event.Command, txnIDs []string, caughtUp string, l *loaded) ([]event.Outcome, *effects) {
-	outcomes := make([]event.Outcome, len(batch))
-	todo := roomFor(len(batch))
-	for i := range batch {
-		if l.applied[txnIDs[i]] {
-			continue
-		}
-		rec := batch[i].Record
-		at := moment(rec.ID, rec.ExecuteAt)
-		rec.Status = accord.StatusApplied
-		todo.applied = append(todo.applied, rec)
-		if at.ExecuteAt <= caughtUp {
-			outcomes[i] = l.caught(commands[i], at)
-			continue
-		}
-		if first, done := l.done(commands[i], txnIDs[i]); done {
-			outcomes[i] = first
-			continue
-		}
-		evaluation := l.state.Evaluate(commands[i], at)
-		outcomes[i] = evaluation.Outcome
-		todo.add(evaluation, at.ExecuteAt)
-		if outcome := encodeOutcome(&evaluation); outcome != "" {
-			todo.outcomes[txnIDs[i]] = outcome
-		}
-	}
-	return outcomes, todo
-}
-
-// done returns the outcome of an append that has been evaluated as this very transaction.
-func (l *loaded) done(command event.Command, txnID string) (event.Outcome, bool) {
-	if command.Append == nil {
-		return event.Outcome{}, false
-	}
-	first, known := l.state.Requests[command.Append.RequestID]
-	return first.Outcome, known && first.TxnID == txnID
-}
-
-// caught returns the outcome of a transaction whose effects came with another node's log. Of what is not an append
-// nothing tells it: the zero Outcome.
-func (l *loaded) caught(command event.Command, at event.Moment) event.Outcome {
-	if command.Append == nil {
-		return event.Outcome{}
-	}
-	if first, known := l.state.Requests[command.Append.RequestID]; !known || first.TxnID == at.TxnID {
-		return first.Outcome
-	}
-	return l.state.Evaluate(command, at).Outcome // a repeat, which changes nothing
+	return outcomes, s.readBack(ctx, b, l.applied, outcomes)
 }
 
 // readBack fills in the outcomes of transactions that had been applied before. What nothing tells stays zero.
-func (s *Store) readBack(ctx context.Context, txnIDs []string, applied map[string]bool, outcomes []event.Outcome) error {
-	for i := range outcomes {
-		if !applied[txnIDs[i]] {
+func (s *Store) readBack(ctx context.Context, b *batch, applied map[string]bool, outcomes []event.Outcome) error {
+	for i, id := range b.want.txnIDs {
+		if !applied[id] {
 			continue
 		}
-		found, err := s.outcomeOf(ctx, txnIDs[i])
-		if errors.Is(err, event.ErrNotFound) {
-			continue
+		for part := range b.parts(i) {
+			found, err := s.outcomeOf(ctx, event.PartID(id, part))
+			if errors.Is(err, event.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("sqlstore: read back the outcome of %s: %w", id, err)
+			}
+			outcomes[b.first[i]+part] = found
 		}
-		if err != nil {
-			return fmt.Errorf("sqlstore: read back the outcome of %s: %w", txnIDs[i], err)
-		}
-		outcomes[i] = found
 	}
 	return nil
 }

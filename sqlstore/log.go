@@ -149,10 +149,13 @@ func (p *logPart) ship(ctx context.Context, q query, s stretch) (more bool, err 
 	if err != nil || len(requests) == 0 {
 		return false, err
 	}
+	if more = len(requests) == s.requests; more {
+		requests = whole(requests)
+	}
 	full, err := p.shipEvents(ctx, q, requests[0].ExecuteAt, requests[len(requests)-1].ExecuteAt, s.bytes)
 	if full == "" {
 		p.Requests = append(p.Requests, requests...)
-		return len(requests) == s.requests, err
+		return more, err
 	}
 	for _, r := range requests {
 		if r.ExecuteAt <= full {
@@ -162,8 +165,20 @@ func (p *logPart) ship(ctx context.Context, q query, s stretch) (more bool, err 
 	return true, err
 }
 
+// whole leaves out the last transaction, of which requests may be missing: a bundle has fewer than a part. A cursor stands
+// between transactions.
+func whole(requests []shippedRequest) []shippedRequest {
+	last := requests[len(requests)-1].ExecuteAt
+	for n := len(requests); n > 0; n-- {
+		if requests[n-1].ExecuteAt != last {
+			return requests[:n]
+		}
+	}
+	return requests
+}
+
 func shipRequests(ctx context.Context, q query, s stretch) (requests []shippedRequest, err error) {
-	err = q.each(ctx, `SELECT request_id, txn_id, execute_at, hash, committed, CAST(refusal AS text) FROM request WHERE execute_at > $1 AND execute_at <= $2 ORDER BY execute_at LIMIT $3`,
+	err = q.each(ctx, `SELECT request_id, txn_id, execute_at, hash, committed, CAST(refusal AS text) FROM request WHERE execute_at > $1 AND execute_at <= $2 ORDER BY execute_at, txn_id LIMIT $3`,
 		[]any{s.after, s.to, s.requests}, func(found rows) error {
 			var r shippedRequest
 			err := found.Scan(&r.ID, &r.TxnID, &r.ExecuteAt, &r.Hash, &r.Committed, &r.Refusal)

@@ -47,6 +47,57 @@ func TestLogBeyondItsWatermark(t *testing.T) {
 	})
 }
 
+// TestBundleAtTheEndOfAPart has another store take over a log in which the bound of a part falls into a bundle: what shares a
+// transaction must come together, for the next part begins behind it.
+func TestBundleAtTheEndOfAPart(t *testing.T) {
+	const count = 999
+	onBoth(t, func(t *testing.T, url string) {
+		from, batch := open(t, url), appends(t, count)
+		batch = append(batch, bundleOf(t, 10+count, 3), bundleOf(t, 11+count, 3))
+		if err := from.AppendRecords(t.Context(), records(batch), &accord.Scalars{Watermark: at(20 + count)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := from.Apply(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		load(t, from) // so that the watermark is in the database
+		into := openAs(t, sqlstore.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "b.db"), Cluster: "c", Node: "n2", Nodes: []string{"n1", "n2"}})
+		parts := 0
+		for cursor, more := "", true; more; more = cursor != "" {
+			part, err := from.ReadLog(t.Context(), accord.Timestamp{}, cursor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cursor, _, err = into.MergeLog(t.Context(), part); err != nil {
+				t.Fatal(err)
+			}
+			parts++
+		}
+		if events, _, err := into.Stats(t.Context()); err != nil || events != count+6 || parts < 2 {
+			t.Errorf("got %d events in %d parts, %v, want %d", events, parts, err, count+6)
+		}
+		for _, id := range commandIDs(batch[count:]) {
+			if got, err := into.Outcome(t.Context(), id); err != nil || len(got.Events) != 1 || got.TxnID != id {
+				t.Errorf("%s: got %+v, %v", id, got, err)
+			}
+		}
+	})
+}
+
+// bundleOf is a transaction of n appends of an event.
+func bundleOf(t *testing.T, hlc uint64, n int) accord.Execution {
+	t.Helper()
+	var c event.Command
+	for i := range n {
+		part, err := event.NewAppend(event.Append{RequestID: fmt.Sprintf("%d-%d", hlc, i), Events: []event.Event{note("a.bundled", 0)}}, event.DefaultLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Bundle = append(c.Bundle, part)
+	}
+	return executing(t, hlc, c)
+}
+
 // TestRepeatThatCameWithALog: a transaction that repeats a request, and a claim that was fenced, were under way at a node when
 // it took over a log in which they are applied, below the watermark. The log tells of the first one only by its request, and of
 // the other nothing: neither must be said to have been done.

@@ -78,14 +78,14 @@ func (p *logPart) effects(l *loaded) *effects {
 	missing := make(map[string]bool)
 	for _, r := range p.Requests {
 		if _, here := l.state.Requests[r.ID]; !here {
-			missing[r.ExecuteAt] = true
+			missing[r.TxnID] = true
 			e.requests = append(e.requests, r.request())
 			e.executeAts = append(e.executeAts, r.ExecuteAt)
 		}
 	}
 	for i := range p.Events {
 		v := event.Event(p.Events[i])
-		if missing[v.Position.ExecuteAt()] {
+		if missing[v.TxnID] {
 			e.events = append(e.events, v)
 			e.heads[v.Stream] = event.Head{Version: v.Version, Position: v.Position}
 		}

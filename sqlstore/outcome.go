@@ -76,7 +76,7 @@ func decodeRefusal(text string, o *event.Outcome) error {
 // requestColumns join a request with its events, in order: one row for each event, or one row without.
 const requestColumns = `r.request_id, r.txn_id, r.hash, r.committed, r.refusal, e.id, e.stream, e.version, e.position`
 
-const requestJoin = ` FROM request r LEFT JOIN event e ON r.committed AND e.position >= r.execute_at || '0000' AND e.position <= r.execute_at || 'vvvv' `
+const requestJoin = ` FROM request r LEFT JOIN event e ON r.committed AND e.position >= r.execute_at || '0000' AND e.position <= r.execute_at || 'vvvv' AND e.txn_id = r.txn_id `
 
 // collectRequests reads rows of requestColumns, ordered by request and position.
 func collectRequests(found rows) (map[string]event.Request, error) {
@@ -135,25 +135,54 @@ func addRef(r *event.Receipt, ref event.Ref) {
 }
 
 // applied is what became of a transaction whose outcome does not stand in the request table, as accord_txn keeps
-// it. One that was plainly done has none of it.
+// it. One that was plainly done has none of it. Of a bundle it is that of the first command, and Parts has the others'.
 type applied struct {
-	Fenced  bool   `json:"fenced,omitempty"`
-	Repeats string `json:"repeats,omitempty"` // the request id, which had been used before for the same content
-	Reused  string `json:"reused,omitempty"`  // the request id, which had been used before for other content
+	Fenced  bool          `json:"fenced,omitempty"`
+	Repeats string        `json:"repeats,omitempty"` // the request id, which had been used before for the same content
+	Reused  string        `json:"reused,omitempty"`  // the request id, which had been used before for other content
+	Parts   *appliedParts `json:"parts,omitempty"`
 }
 
-// encodeOutcome returns nothing if the outcome stands in the request table or was plainly done.
-func encodeOutcome(v *event.Evaluation) string {
-	o := &v.Outcome
-	a := applied{Fenced: o.Fenced}
+// appliedParts are by the number of the command in its bundle, 1 or more.
+type appliedParts map[int]applied
+
+// noteOf returns nothing if the outcome stands in the request table or was plainly done.
+func noteOf(o *event.Outcome) applied {
 	switch {
 	case o.Reused:
-		a.Reused = o.RequestID
+		return applied{Reused: o.RequestID}
 	case o.Duplicate:
-		a.Repeats = o.RequestID
-	case !o.Fenced:
-		return ""
+		return applied{Repeats: o.RequestID}
 	}
+	return applied{Fenced: o.Fenced}
+}
+
+// add notes the outcome of a command.
+func (a *applied) add(part int, of applied) {
+	switch {
+	case of == applied{}:
+	case part == 0:
+		of.Parts = a.Parts
+		*a = of
+	case a.Parts == nil:
+		a.Parts = &appliedParts{part: of}
+	default:
+		(*a.Parts)[part] = of
+	}
+}
+
+// of returns what is noted of a command.
+func (a *applied) of(part int) applied {
+	switch {
+	case part == 0:
+		return applied{Fenced: a.Fenced, Repeats: a.Repeats, Reused: a.Reused}
+	case a.Parts == nil:
+		return applied{}
+	}
+	return (*a.Parts)[part]
+}
+
+func (a *applied) encode() string {
 	encoded, err := json.Marshal(a)
 	if err != nil {
 		panic("sqlstore: encode an outcome: " + err.Error()) // names always encode
@@ -161,72 +190,76 @@ func encodeOutcome(v *event.Evaluation) string {
 	return string(encoded)
 }
 
-// Outcome returns what became of a request, by its request id, or of any transaction, by the text of its TxnID;
-// event.ErrNotFound if neither is known here. What had no request id is known by its TxnID for as long as it
+// Outcome returns what became of a request, by its request id, or of any command, by its PartID, which for almost all is
+// the text of the TxnID; event.ErrNotFound if neither is known here. What had no request id is known by its TxnID for as long as it
 // stands in accord_txn.
 func (s *Store) Outcome(ctx context.Context, id string) (event.Outcome, error) {
 	if err := s.behind.settle(ctx); err != nil {
 		return event.Outcome{}, err
 	}
 	request, err := s.request(ctx, byRequestID, id)
-	if _, malformed := accord.ParseTimestamp(id); malformed == nil && errors.Is(err, event.ErrNotFound) {
+	txnID, _ := event.SplitPartID(id)
+	if _, malformed := accord.ParseTimestamp(txnID); malformed == nil && errors.Is(err, event.ErrNotFound) {
 		return s.outcomeOf(ctx, id)
 	}
 	return request.Outcome, err
 }
 
-// outcomeOf returns what became of a transaction.
-func (s *Store) outcomeOf(ctx context.Context, txnID string) (event.Outcome, error) {
-	request, err := s.request(ctx, byTxnID, txnID)
+// outcomeOf returns what became of a command.
+func (s *Store) outcomeOf(ctx context.Context, id string) (event.Outcome, error) {
+	txnID, part := event.SplitPartID(id)
+	request, err := s.request(ctx, byTxnID, id, txnID)
 	if !errors.Is(err, event.ErrNotFound) {
 		return request.Outcome, err
 	}
-	found, err := s.engine.query(ctx, `SELECT CAST(outcome AS text), events_data, coalesce(execute_at, '') FROM accord_txn WHERE txn_id = $1 AND status = 'applied' AND events_data IS NOT NULL`, txnID)
-	if err != nil {
-		return event.Outcome{}, fmt.Errorf("sqlstore: find transaction %s: %w", txnID, err)
-	}
-	defer found.Close()
-	if !found.Next() {
-		if err := found.Err(); err != nil {
-			return event.Outcome{}, fmt.Errorf("sqlstore: find transaction %s: %w", txnID, err)
-		}
-		return event.Outcome{}, event.ErrNotFound
-	}
-	var a applied
 	var text *string
 	var body []byte
 	var executeAt string
-	if err := found.Scan(&text, &body, &executeAt); err != nil {
-		return event.Outcome{}, fmt.Errorf("sqlstore: read the outcome of %s: %w", txnID, err)
+	applied := false
+	err = query{s.engine.query}.each(ctx, selectApplied, []any{txnID}, func(found rows) error {
+		applied = true
+		return found.Scan(&text, &body, &executeAt)
+	})
+	if err != nil {
+		return event.Outcome{}, fmt.Errorf("sqlstore: find transaction %s: %w", txnID, err)
 	}
-	if err := decodeJSON(text, &a); err != nil {
-		return event.Outcome{}, fmt.Errorf("sqlstore: decode the outcome of %s: %w", txnID, err)
+	if !applied {
+		return event.Outcome{}, event.ErrNotFound
 	}
-	found.Close()
-	if text == nil {
-		return s.conclude(ctx, txnID, body, executeAt)
-	}
-	return s.complete(ctx, a, txnID)
+	return s.conclude(ctx, id, part, text, body, executeAt)
 }
 
-// conclude returns the outcome of an applied transaction of which none is noted. An append's stands in the request table, so
-// that one which is not there repeats another: its effects came with a log, that does not tell more. Of anything else that came
-// so it is not known: event.ErrNotFound. What was applied here was plainly done.
-func (s *Store) conclude(ctx context.Context, txnID string, body []byte, executeAt string) (event.Outcome, error) {
+const selectApplied = `SELECT CAST(outcome AS text), events_data, coalesce(execute_at, '') FROM accord_txn WHERE txn_id = $1 AND status = 'applied' AND events_data IS NOT NULL`
+
+// conclude returns the outcome of a command of an applied transaction, that does not stand in the request table. An append's of
+// which nothing is noted repeats another: its effects came with a log, that does not tell more. Of anything else that came so
+// it is not known: event.ErrNotFound. What was applied here was plainly done.
+func (s *Store) conclude(ctx context.Context, id string, part int, noted *string, body []byte, executeAt string) (event.Outcome, error) {
+	var all applied
+	if err := decodeJSON(noted, &all); err != nil {
+		return event.Outcome{}, fmt.Errorf("sqlstore: decode the outcome of %s: %w", id, err)
+	}
+	if note := all.of(part); note != (applied{}) {
+		return s.complete(ctx, note, id)
+	}
 	command, err := event.DecodeCommand(body)
 	if err != nil {
-		return event.Outcome{}, fmt.Errorf("sqlstore: decode transaction %s: %w", txnID, err)
+		return event.Outcome{}, fmt.Errorf("sqlstore: decode transaction %s: %w", id, err)
 	}
-	if command.Append == nil {
+	each := command.Each()
+	if part >= len(each) {
+		return event.Outcome{}, event.ErrNotFound
+	}
+	if command = each[part]; command.Append == nil {
 		if executeAt <= *s.caughtUp.Load() {
 			return event.Outcome{}, event.ErrNotFound
 		}
-		return event.Outcome{Receipt: event.Receipt{TxnID: txnID}, Committed: true}, nil
+		return event.Outcome{Receipt: event.Receipt{TxnID: id}, Committed: true}, nil
 	}
-	id := command.Append.RequestID
-	first, err := s.request(ctx, byRequestID, id)
+	request := command.Append.RequestID
+	first, err := s.request(ctx, byRequestID, request)
 	if err == nil && first.Hash != command.Hash {
-		return event.Outcome{Receipt: event.Receipt{RequestID: id, TxnID: first.TxnID}, Reused: true}, nil
+		return event.Outcome{Receipt: event.Receipt{RequestID: request, TxnID: first.TxnID}, Reused: true}, nil
 	}
 	first.Outcome.Duplicate = true
 	return first.Outcome, err
@@ -248,22 +281,23 @@ func (s *Store) complete(ctx context.Context, a applied, txnID string) (event.Ou
 	return event.Outcome{}, fmt.Errorf("%w: the outcome noted of %s says nothing", errCorrupt, txnID)
 }
 
-// How a request is found. Most execute at their own TxnID, by which there is an index; another has the rest.
+// How a request is found: by its id, or by its PartID and the TxnID in it. Most execute at their own TxnID, by which there is
+// an index; another has the rest.
 const (
 	byRequestID = `r.request_id = $1`
-	byTxnID     = `(r.txn_id = $1 AND r.execute_at = $1 OR r.txn_id = $1 AND r.txn_id <> r.execute_at)`
+	byTxnID     = `(r.txn_id = $1 AND r.execute_at = $2 OR r.txn_id = $1 AND substr(r.txn_id, 1, 24) <> r.execute_at)`
 )
 
 // request returns what is remembered of a request; event.ErrNotFound if there is none.
-func (s *Store) request(ctx context.Context, by, id string) (event.Request, error) {
-	found, err := s.engine.query(ctx, `SELECT `+requestColumns+requestJoin+`WHERE `+by+` ORDER BY r.request_id, e.position`, id)
+func (s *Store) request(ctx context.Context, by string, ids ...any) (event.Request, error) {
+	found, err := s.engine.query(ctx, `SELECT `+requestColumns+requestJoin+`WHERE `+by+` ORDER BY r.request_id, e.position`, ids...)
 	if err != nil {
-		return event.Request{}, fmt.Errorf("sqlstore: find request %q: %w", id, err)
+		return event.Request{}, fmt.Errorf("sqlstore: find request %q: %w", ids[0], err)
 	}
 	defer found.Close()
 	requests, err := collectRequests(found)
 	if err != nil {
-		return event.Request{}, fmt.Errorf("sqlstore: read request %q: %w", id, err)
+		return event.Request{}, fmt.Errorf("sqlstore: read request %q: %w", ids[0], err)
 	}
 	for _, request := range requests {
 		return request, nil

@@ -44,7 +44,36 @@ func everyKind(t *testing.T) []accord.Execution {
 	} {
 		batch = append(batch, executing(t, uint64(20+i), c))
 	}
-	return batch
+	return append(batch, bundled(t))
+}
+
+// bundled is a transaction of five appends: one commits, one is refused, one repeats the first, one takes its id for
+// something else, and one builds on the first.
+func bundled(t *testing.T) accord.Execution {
+	t.Helper()
+	yes := event.Append{RequestID: "bundled", Events: []event.Event{note("a.1", 0), note("a.4", 0)}}
+	no := event.Append{RequestID: "refused-in-a-bundle", Events: []event.Event{note("a.4", 7)}}
+	other := event.Append{RequestID: "bundled", Events: []event.Event{note("a.4", 0)}}
+	last := event.Append{RequestID: "last", Events: []event.Event{note("a.4", 2)}}
+	var c event.Command
+	for _, a := range []event.Append{yes, no, yes, other, last} {
+		part, err := event.NewAppend(a, event.DefaultLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Bundle = append(c.Bundle, part)
+	}
+	return executing(t, 40, c)
+}
+
+// commandIDs returns what each command of a batch is known by.
+func commandIDs(batch []accord.Execution) (ids []string) {
+	for i := range batch {
+		for part := range event.CountCommands(batch[i].Record.Txn.Body) {
+			ids = append(ids, event.PartID(batch[i].Record.ID.String(), part))
+		}
+	}
+	return ids
 }
 
 // TestEveryOutcomeIsReadBack applies a batch a second time, as after a crash, and asks for each outcome by its
@@ -58,10 +87,14 @@ func TestEveryOutcomeIsReadBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		fenced := ""
+		ids := commandIDs(batch)
 		for i := range want {
 			if want[i].Fenced {
-				fenced += batch[i].Record.ID.String() + " "
+				fenced += ids[i] + " "
 			}
+		}
+		if b := want[len(want)-5:]; !b[0].Committed || len(b[1].Conflicts) != 1 || !b[2].Duplicate || !b[3].Reused || b[4].Position != event.PositionAt(at(40).String(), 2) {
+			t.Fatalf("got of the bundle %+v", b)
 		}
 		if n := strings.Count(fenced, " "); n != 4 || !want[0].Committed || !want[2].Duplicate || !want[4].Reused {
 			t.Fatalf("got %+v", want)
@@ -78,19 +111,21 @@ func TestEveryOutcomeIsReadBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range batch {
+		for i, id := range ids {
 			if !reflect.DeepEqual(again[i], want[i]) {
 				t.Errorf("%d applied again: got %+v, want %+v", i, again[i], want[i])
 			}
-			if got, err := s.Outcome(t.Context(), batch[i].Record.ID.String()); err != nil || !reflect.DeepEqual(got, want[i]) {
+			if got, err := s.Outcome(t.Context(), id); err != nil || !reflect.DeepEqual(got, want[i]) {
 				t.Errorf("%d by its TxnID: got %+v, %v, want %+v", i, got, err, want[i])
 			}
 		}
 		if now, err := s.Subscriber(t.Context(), "k"); err != nil || now != state {
 			t.Errorf("the subscriber is %+v, %v, and was %+v", now, err, state)
 		}
-		if _, err := s.Outcome(t.Context(), txn(99).String()); !errors.Is(err, event.ErrNotFound) {
-			t.Errorf("of a transaction that never was: got %v", err)
+		for _, id := range []string{txn(99).String(), txn(40).String() + "-5", txn(10).String() + "-1"} {
+			if got, err := s.Outcome(t.Context(), id); !errors.Is(err, event.ErrNotFound) {
+				t.Errorf("of %s, that never was: got %+v, %v", id, got, err)
+			}
 		}
 	})
 }
@@ -119,8 +154,8 @@ func TestOutcomesComeWithALog(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for i := range batch {
-			if got, err := into.Outcome(t.Context(), batch[i].Record.ID.String()); err != nil || !reflect.DeepEqual(got, want[i]) {
+		for i, id := range commandIDs(batch) {
+			if got, err := into.Outcome(t.Context(), id); err != nil || !reflect.DeepEqual(got, want[i]) {
 				t.Errorf("%d: got %+v, %v, want %+v", i, got, err, want[i])
 			}
 		}
