@@ -107,9 +107,9 @@ func (n *Node) propose(ctx context.Context, cmd event.Command, after accord.Time
 	if err != nil {
 		return event.Outcome{}, 0, err
 	}
-	txn := &accord.Txn{Keys: coreKeys(cmd.Keys()), Body: body}
+	p := proposal{body: body, keys: coreKeys(cmd.Keys()), after: after, alone: !cmd.MayBundle()}
 	for {
-		outcome, path, err := n.attempt(ctx, cmd, accord.Submit{Txn: txn, After: after})
+		outcome, path, err := n.attempt(ctx, cmd, p)
 		again := errors.Is(err, event.ErrAborted) || errors.Is(err, errForgotten) && requestID(cmd) != ""
 		if !again || ctx.Err() != nil {
 			return outcome, path, unknown(err, cmd)
@@ -117,17 +117,17 @@ func (n *Node) propose(ctx context.Context, cmd event.Command, after accord.Time
 	}
 }
 
-// attempt makes one transaction and waits for its outcome.
-func (n *Node) attempt(ctx context.Context, cmd event.Command, submit accord.Submit) (event.Outcome, accord.Path, error) {
+// attempt has a command become part of a transaction, and waits for its outcome.
+func (n *Node) attempt(ctx context.Context, cmd event.Command, p proposal) (event.Outcome, accord.Path, error) {
 	if err := n.admit(); err != nil {
 		return event.Outcome{}, 0, err
 	}
-	submit.Ref = n.refs.Add(1)
-	c := n.calls.open(submit.Ref)
+	c := n.calls.add()
 	if c == nil {
 		return event.Outcome{}, 0, &event.OverloadedError{RetryAfter: retryAfter}
 	}
-	n.inputs.put(input{step: submit})
+	p.call = c
+	n.proposals.put(p)
 	select {
 	case <-c.done:
 		if c.err != nil && !errors.Is(c.err, event.ErrAborted) && !errors.Is(c.err, errForgotten) {

@@ -21,6 +21,7 @@ type Config struct {
 	PreAcceptTimeout time.Duration // for the first round of an append; default 5 s
 	AcceptTimeout    time.Duration // for its second round; default 5 s
 	DependencyWait   time.Duration // longest wait of a read for what it must see; default 30 s
+	Bundle           int           // appends that share a transaction at most; default 64, 1: none do
 	Workers          int           // batches of transactions applied at a time; default 1, the Store of sqlstore takes no more
 	BatchSize        int           // transactions applied in one go; default 500
 	Retention        time.Duration // how long executed transactions stay in accord_txn, for people and peers to ask for; default 1 h
@@ -35,6 +36,9 @@ type Config struct {
 	single bool
 }
 
+// maxBundle bounds Config.Bundle: the log is handed over in larger parts than a transaction has requests.
+const maxBundle = 256
+
 // SingleNode returns the configuration of a node without consensus and without a network: what is written goes
 // straight to its store.
 func SingleNode(name string) Config {
@@ -47,6 +51,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.PreAcceptTimeout, 5*time.Second)
 	setDefault(&c.AcceptTimeout, 5*time.Second)
 	setDefault(&c.DependencyWait, 30*time.Second)
+	setDefault(&c.Bundle, 64)
 	setDefault(&c.Workers, 1)
 	setDefault(&c.BatchSize, 500)
 	setDefault(&c.Retention, time.Hour)
@@ -85,6 +90,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("node: Config.Name %q is not among Config.Nodes %q", c.Name, c.Nodes)
 	case len(slices.Compact(slices.Clone(c.Nodes))) != len(c.Nodes):
 		return fmt.Errorf("node: Config.Nodes %q names a node twice", c.Nodes)
+	case c.Bundle < 1 || c.Bundle > maxBundle:
+		return fmt.Errorf("node: Config.Bundle is %d, want 1 to %d", c.Bundle, maxBundle)
 	case c.Workers < 1 || c.BatchSize < 1 || c.MaxInFlight < 1 || c.MaxWaiting < 1:
 		return fmt.Errorf("node: Config.Workers, BatchSize, MaxInFlight and MaxWaiting are %d, %d, %d and %d, want at least 1",
 			c.Workers, c.BatchSize, c.MaxInFlight, c.MaxWaiting)

@@ -68,12 +68,15 @@ func (n *Node) applyLane(ctx context.Context, lane []accord.Execution) error {
 	return nil
 }
 
+// executed gives each transaction the outcomes of its commands.
 func executed(batch []accord.Execution, outcomes []event.Outcome) input {
-	ids := make([]accord.TxnID, len(batch))
+	ids, split := make([]accord.TxnID, len(batch)), make([][]event.Outcome, len(batch))
 	for i := range batch {
 		ids[i] = batch[i].Record.ID
+		n := event.CountCommands(batch[i].Record.Txn.Body)
+		split[i], outcomes = outcomes[:n:n], outcomes[n:]
 	}
-	return input{step: accord.Executed{IDs: ids}, outcomes: outcomes}
+	return input{step: accord.Executed{IDs: ids}, outcomes: split}
 }
 
 // lanes splits executions into at most count runs such that no two runs share a key, keeping their order.

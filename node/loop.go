@@ -13,7 +13,7 @@ import (
 type input struct {
 	step     accord.Input
 	inspect  func(*accord.Machine)
-	outcomes []event.Outcome // with Executed: one for each of its IDs
+	outcomes [][]event.Outcome // with Executed: for each of its IDs, of each of its commands
 }
 
 // lastInputs is how many inputs are dumped if the Machine finds itself in contradiction.
@@ -26,37 +26,63 @@ func (n *Node) loop(ctx context.Context, m *accord.Machine) error {
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	var pace pace
+	g := newGathering(n.cfg.Bundle)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-n.inputs.ready:
+		case <-n.proposals.ready:
 		case <-alarm.C:
 		}
 		pace.wait()
 		inputs := n.inputs.take()
+		g.waiting = append(g.waiting, n.proposals.take()...)
+		for _, run := range g.take(time.Now()) {
+			inputs = append(inputs, input{step: n.submit(run)})
+		}
 		pace.turn(len(inputs))
 		now := uint64(n.cfg.Now().UnixMicro())
 		for _, in := range inputs {
 			last.add(now, in.step)
-			n.step(m, now, in)
+			n.step(m, now, in, &g)
 		}
 		m.Step(now, accord.Tick{})
-		n.handle(m, m.Ready())
-		if due, ok := m.Deadline(); ok {
-			alarm.Reset(time.Duration(due-min(due, now)) * time.Microsecond)
-		}
+		n.handle(m, m.Ready(), &g)
+		n.wake(alarm, m, now, &g)
 	}
 }
 
-func (n *Node) step(m *accord.Machine, now uint64, in input) {
+// wake sets the alarm for what is to be done next unless something comes.
+func (n *Node) wake(alarm *time.Timer, m *accord.Machine, now uint64, g *gathering) {
+	due, ok := m.Deadline()
+	wait := time.Duration(due-min(due, now)) * time.Microsecond
+	if len(g.waiting) > 0 {
+		gathered := time.Until(g.due())
+		if !ok || gathered < wait {
+			wait, ok = gathered, true
+		}
+	}
+	if ok {
+		alarm.Reset(wait)
+	}
+}
+
+// finish ends the calls of a transaction, if it is this node's.
+func (n *Node) finish(id accord.TxnID, outcomes []event.Outcome, err error, g *gathering) {
+	if began := n.calls.finish(id, outcomes, err); !began.IsZero() {
+		g.ended(began, time.Now())
+	}
+}
+
+func (n *Node) step(m *accord.Machine, now uint64, in input, g *gathering) {
 	switch step := in.step.(type) {
 	case nil:
 		in.inspect(m)
 	case accord.Executed:
 		m.Step(now, step)
 		for i, id := range step.IDs {
-			n.calls.finish(id, in.outcomes[i], known(in.outcomes[i]))
+			n.finish(id, in.outcomes[i], nil, g)
 		}
 		n.changed.signal()
 		if last, ok := n.unpublished(); ok && n.waiting.Load() > 0 {
@@ -67,16 +93,8 @@ func (n *Node) step(m *accord.Machine, now uint64, in input) {
 	}
 }
 
-// known returns errForgotten for an outcome that even the store cannot tell.
-func known(o event.Outcome) error {
-	if o.TxnID == "" {
-		return errForgotten
-	}
-	return nil
-}
-
 // handle carries out a Ready in the order that accord.Ready demands.
-func (n *Node) handle(m *accord.Machine, r accord.Ready) {
+func (n *Node) handle(m *accord.Machine, r accord.Ready, g *gathering) {
 	before := n.view.Load()
 	after := &view{reachable: m.Reachable(), watermark: m.Scalars().Watermark, counters: m.Counters(), sizes: m.Sizes()}
 	n.view.Store(after)
@@ -94,13 +112,13 @@ func (n *Node) handle(m *accord.Machine, r accord.Ready) {
 	}
 	n.executions.put(r.Execute...)
 	for _, id := range r.Aborted {
-		n.calls.finish(id, event.Outcome{}, event.ErrAborted)
+		n.finish(id, nil, event.ErrAborted, g)
 	}
 	if r.CatchUp != nil {
 		n.catchUps.put(*r.CatchUp)
 	}
 	for _, id := range r.Forgotten {
-		n.calls.finish(id, event.Outcome{}, errForgotten)
+		n.finish(id, nil, errForgotten, g)
 	}
 	for _, ref := range r.Readable {
 		if ch, ok := n.reading.LoadAndDelete(ref); ok {

@@ -18,8 +18,9 @@ type Node struct {
 	bus   Bus
 	store Store
 
-	inputs     *mailbox[input]   // for the loop
-	persists   *mailbox[persist] // for the journal writer
+	inputs     *mailbox[input]    // for the loop
+	proposals  *mailbox[proposal] // for the loop too
+	persists   *mailbox[persist]  // for the journal writer
 	executions *mailbox[accord.Execution]
 	catchUps   *mailbox[accord.CatchUp] // for the executor too
 
@@ -70,7 +71,7 @@ func New(cfg Config, bus Bus, store Store) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, bus: bus, store: store,
-		inputs: newMailbox[input](), persists: newMailbox[persist](), executions: newMailbox[accord.Execution](),
+		inputs: newMailbox[input](), proposals: newMailbox[proposal](), persists: newMailbox[persist](), executions: newMailbox[accord.Execution](),
 		catchUps: newMailbox[accord.CatchUp](),
 	}
 	n.calls.init(cfg.MaxInFlight)

@@ -36,8 +36,8 @@ type Journal interface {
 // Applier applies committed transactions to the store that clients read.
 type Applier interface {
 	// Apply applies batch in slice order, all or nothing, and exactly once even if the same transactions are
-	// handed over again after a crash. A refused append is an Outcome, not an error: every node comes to the
-	// same one. It may be called concurrently with batches that share no key.
+	// handed over again after a crash. It returns an Outcome for each command, of a transaction as many as it has. A
+	// refused append is an Outcome, not an error: every node comes to the same one. It may be called concurrently with batches that share no key.
 	Apply(ctx context.Context, batch []accord.Execution) ([]event.Outcome, error)
 }
 

@@ -44,7 +44,7 @@ func TestBenchRunsItsOwnCluster(t *testing.T) {
 }
 
 func TestBenchTellsWhatNodesDid(t *testing.T) {
-	one := measurements(t, "append", "--nodes", "3", "--memory", "--count", "40", "--warmup", "0")[0]
+	one := measurements(t, "append", "--nodes", "3", "--memory", "--count", "40", "--warmup", "0", "--concurrency", "1")[0] // so that none share a transaction
 	var decided, bytes uint64
 	for _, n := range one.Nodes {
 		decided += n.Fast + n.Slow + n.Recovered
