@@ -29,7 +29,7 @@ type Journal interface {
 	// decided, began before Scalars.RedundantBefore, and execute, if ever, at or before Scalars.Watermark.
 	Load(ctx context.Context) (accord.Scalars, iter.Seq2[accord.Record, error], error)
 
-	// Prune deletes the records that Load may leave out and that have not changed since a time.
+	// Prune deletes the records that Load may leave out and that have not changed since a time, and those of fences.
 	Prune(ctx context.Context, before time.Time) (pruned int64, err error)
 }
 

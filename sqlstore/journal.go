@@ -75,7 +75,7 @@ func (s *Store) Load(ctx context.Context) (accord.Scalars, iter.Seq2[accord.Reco
 const pruneBatch = 2000
 
 // Prune deletes from accord_txn what is over for good and has not changed since a time, and returns how many rows
-// those were. They were kept for people to look at.
+// those were. They were kept for people to look at. Fences that are over go at once.
 func (s *Store) Prune(ctx context.Context, before time.Time) (pruned int64, err error) {
 	if err := s.usable(); err != nil {
 		return 0, err
@@ -89,21 +89,42 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (pruned int64, err 
 	if err := errors.Join(s.behind.settle(ctx), s.checkpoint(ctx)); err != nil {
 		return 0, err
 	}
-	for {
-		n, err := s.engine.prune(ctx, scalars, before)
-		pruned += n
-		if err != nil {
-			return pruned, fmt.Errorf("sqlstore: prune accord_txn: %w", err)
-		}
-		if n < pruneBatch {
-			return pruned, nil
+	for _, d := range deletions(scalars, before) {
+		for n := int64(pruneBatch); n == pruneBatch; pruned += n {
+			if n, err = s.engine.prune(ctx, d); err != nil {
+				return pruned, fmt.Errorf("sqlstore: prune accord_txn: %w", err)
+			}
 		}
 	}
+	return pruned, nil
 }
 
-// deleteRecords deletes a batch. What is undecided and began before the last exclusive fence is over too.
-const deleteRecords = `DELETE FROM accord_txn WHERE txn_id IN (SELECT txn_id FROM accord_txn
-WHERE txn_id < $1 AND (status NOT IN ('stable', 'applied') OR execute_at <= $2) AND updated_at < $3 ORDER BY txn_id LIMIT $4)`
+// deleteRecords deletes a batch of those that began before $1, and deleteFences one of fences, which nobody will look at. What is
+// undecided and began before the last exclusive fence is over too. Which kind a TxnID is of stands in its 21st character.
+const (
+	over          = `txn_id < $1 AND (status NOT IN ('stable', 'applied') OR execute_at <= $2)`
+	deleteRecords = `DELETE FROM accord_txn WHERE txn_id IN (SELECT txn_id FROM accord_txn WHERE ` + over + ` AND updated_at < $4 ORDER BY txn_id LIMIT $3)`
+	deleteFences  = `DELETE FROM accord_txn WHERE txn_id IN (SELECT txn_id FROM accord_txn WHERE substr(txn_id, 21, 1) IN ('6', '7', '8', '9') AND ` + over + ` ORDER BY txn_id LIMIT $3)`
+)
+
+// deletion is one of these, and its arguments: before is nil where none is asked for.
+type deletion struct {
+	text          string
+	below, passed accord.Timestamp
+	before        *time.Time
+}
+
+// deletions are what pruning comes to. What began after a time has changed since, so that it need not be looked at.
+func deletions(scalars accord.Scalars, before time.Time) []deletion {
+	began := accord.Timestamp{Epoch: scalars.Epoch, HLC: uint64(max(before.UnixMicro(), 0))}
+	if began.After(scalars.RedundantBefore) {
+		began = scalars.RedundantBefore
+	}
+	return []deletion{
+		{deleteRecords, began, scalars.Watermark, &before},
+		{deleteFences, scalars.RedundantBefore, scalars.Watermark, nil},
+	}
+}
 
 func loadScalars(ctx context.Context, q query) (scalars accord.Scalars, err error) {
 	found, err := q.run(ctx, `SELECT hlc_limit, epoch, conflict_floor, reject_floor, frontier, redundant_before FROM node`)

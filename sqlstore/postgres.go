@@ -150,10 +150,14 @@ func (p *postgres) snapshot(ctx context.Context, read func(query) error) error {
 	return errors.Join(err, tx.Rollback(context.WithoutCancel(ctx)))
 }
 
-func (p *postgres) prune(ctx context.Context, scalars accord.Scalars, before time.Time) (pruned int64, err error) {
+func (p *postgres) prune(ctx context.Context, d deletion) (pruned int64, err error) {
+	args := []any{d.below.String(), d.passed.String(), pruneBatch}
+	if d.before != nil {
+		args = append(args, *d.before)
+	}
 	err = p.onConn(ctx, func(conn *pgx.Conn) error {
 		return retry(func() error {
-			done, err := conn.Exec(ctx, deleteRecords, scalars.RedundantBefore.String(), scalars.Watermark.String(), before, pruneBatch)
+			done, err := conn.Exec(ctx, d.text, args...)
 			pruned = done.RowsAffected()
 			return err
 		})

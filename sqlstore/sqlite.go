@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/gofrs/flock"
 	_ "modernc.org/sqlite" // the driver named "sqlite"
@@ -215,13 +214,17 @@ func (s *sqlite) snapshot(ctx context.Context, read func(query) error) error {
 // numbered turns $1 into SQLite's ?1.
 func numbered(query string) string { return strings.ReplaceAll(query, "$", "?") }
 
-func (s *sqlite) prune(ctx context.Context, scalars accord.Scalars, before time.Time) (pruned int64, err error) {
+func (s *sqlite) prune(ctx context.Context, d deletion) (pruned int64, err error) {
+	args := []any{d.below.String(), d.passed.String(), pruneBatch}
+	if d.before != nil {
+		args = append(args, d.before.UTC().Format(updatedLayout))
+	}
 	err = s.transaction(ctx, false, func(ctx context.Context) error {
-		stmt, err := s.prepare(ctx, numbered(deleteRecords))
+		stmt, err := s.prepare(ctx, numbered(d.text))
 		if err != nil {
 			return err
 		}
-		result, err := stmt.ExecContext(ctx, scalars.RedundantBefore.String(), scalars.Watermark.String(), before.UTC().Format(updatedLayout), pruneBatch)
+		result, err := stmt.ExecContext(ctx, args...)
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"natsaccord/accord"
 	"natsaccord/event"
@@ -68,8 +67,8 @@ type engine interface {
 	snapshot(ctx context.Context, read func(query) error) error
 	// query runs a read with $1… as placeholders.
 	query(ctx context.Context, sql string, args ...any) (rows, error)
-	// prune runs deleteRecords, unsynced.
-	prune(ctx context.Context, s accord.Scalars, before time.Time) (int64, error)
+	// prune deletes a batch, unsynced.
+	prune(ctx context.Context, d deletion) (int64, error)
 	// exec runs one synced statement.
 	exec(ctx context.Context, sql string, args ...any) error
 	close() error
