@@ -99,7 +99,7 @@ func (a *accordCluster) start(ctx context.Context, stores []sqlstore.Config) (er
 			err = errors.Join(err, a.close())
 		}
 	}()
-	if a.servers, err = embeddednats.StartCluster(ctx, clusterSize, embeddednats.Config{Name: "accord"}); err != nil {
+	if a.servers, err = embeddednats.StartCluster(ctx, len(stores), embeddednats.Config{Name: "accord"}); err != nil {
 		return err
 	}
 	a.ended.add(func() error { a.servers.Shutdown(); return nil })
@@ -109,10 +109,7 @@ func (a *accordCluster) start(ctx context.Context, stores []sqlstore.Config) (er
 // join starts a node with each of the stores on the servers, and a client of each server, which asks the node there
 // first or whichever NATS chooses.
 func (a *accordCluster) join(ctx context.Context, stores []sqlstore.Config, options client.Options, near bool) error {
-	names := make([]string, len(stores))
-	for i := range names {
-		names[i] = fmt.Sprintf("n%d", i+1)
-	}
+	names := nodeNames(len(stores))
 	for i := range names {
 		if err := a.startNode(ctx, names, i, stores[i]); err != nil {
 			return err
@@ -134,6 +131,14 @@ func (a *accordCluster) join(ctx context.Context, stores []sqlstore.Config, opti
 		a.conns, a.clients = append(a.conns, nc), append(a.clients, c)
 	}
 	return nil
+}
+
+func nodeNames(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("n%d", i+1)
+	}
+	return names
 }
 
 // startNode starts one node as the program does.

@@ -16,7 +16,7 @@ type contestant struct {
 	system  system
 	streams *load.Streams
 	hot     []string
-	text    []byte
+	text    text
 	rounds  []round
 }
 
@@ -31,23 +31,11 @@ type round struct {
 const hotStreams = 10
 
 func newContestant(c candidate, started system, s settings) *contestant {
-	const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
-	text := make([]byte, s.bytes+64<<10)
-	for i := range text {
-		text[i] = letters[rand.IntN(len(letters))]
-	}
-	made := &contestant{candidate: c, system: started, text: text, streams: load.NewStreams(s.streams, 1)}
+	made := &contestant{candidate: c, system: started, text: newText(s.bytes, anyRandom()), streams: load.NewStreams(s.streams, 1)}
 	for i := range hotStreams {
 		made.hot = append(made.hot, fmt.Sprintf("hot-%d", i))
 	}
 	return made
-}
-
-// data is a JSON text of n bytes.
-func (c *contestant) data(n int) []byte {
-	fill := n - len(`{"fill":""}`)
-	at := rand.IntN(len(c.text) - fill)
-	return fmt.Appendf(make([]byte, 0, n), `{"fill":"%s"}`, c.text[at:at+fill])
 }
 
 // measure runs one round.
@@ -92,7 +80,7 @@ func (c *contestant) append(ctx context.Context, call load.Call, size int) error
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	s := c.streams.Take()
-	if err := c.system.append(ctx, call.Worker, s.Name, s.Version, c.data(size)); err != nil {
+	if err := c.system.append(ctx, call.Worker, s.Name, s.Version, c.text.data(size, anyRandom())); err != nil {
 		c.streams.Replace(s)
 		return err
 	}
@@ -110,7 +98,7 @@ func (c *contestant) appendHot(ctx context.Context, call load.Call, size int) er
 		if err != nil {
 			return err
 		}
-		if err := c.system.append(ctx, call.Worker, stream, version, c.data(size)); !errors.Is(err, errConflict) {
+		if err := c.system.append(ctx, call.Worker, stream, version, c.text.data(size, anyRandom())); !errors.Is(err, errConflict) {
 			return err
 		}
 	}
