@@ -8,7 +8,7 @@ LENGTH ?= 10m
 MISSED ?= 100000
 STORE ?= .
 
-.PHONY: help fmt lint test race fuzz drills mutants sim blackbox catch-up bench bench-peers bench-wan cover
+.PHONY: help fmt lint test race fuzz drills mutants sim blackbox catch-up bench bench-peers bench-wan bench-scale cover
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
 
@@ -57,6 +57,9 @@ bench-peers: ## compare with JetStream, etcd and Postgres; ARGS="-rounds 9 -conc
 
 bench-wan: ## compare with JetStream over the links of 3 and of 5 regions; ARGS="-conflicts 0 -down none"
 	cd tests/bench && go run . wan -regions 3 $(ARGS) && go run . wan -regions 5 $(ARGS)
+
+bench-scale: ## what an append costs as things grow, with pictures; ARGS="-lines history -history 0,10k,1M -dir DIR"
+	cd tests/bench && go run . scale -out ../../docs/images $(ARGS)
 
 cover: ## coverage by package
 	go test -cover ./...

@@ -5,5 +5,7 @@
 // With "wan" it compares the nodes of regions far apart with JetStream over the same links, each as slow as the round
 // trip between two regions.
 //
+// With "scale" it measures what an append costs as nodes, streams, conflicts, events and history grow.
+//
 // It is a module of its own, so that etcd's dependencies stay out of natsaccord's.
 package main

@@ -16,6 +16,7 @@ import (
 // moment is what the clocks of the processors show.
 type moment struct {
 	cpu         time.Duration // of this process
+	written     float64       // bytes that this process has had written to disks
 	busy, total float64       // of all processors, in ticks
 }
 
@@ -25,6 +26,7 @@ func now() (m moment, err error) {
 		return m, fmt.Errorf("ask for the CPU time: %w", err)
 	}
 	m.cpu = time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	m.written = written()
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return m, nil // not Linux: nothing is known of others
@@ -41,6 +43,21 @@ func now() (m moment, err error) {
 		}
 	}
 	return m, nil
+}
+
+// written is what the kernel has been given to write to disks by this process; zero where nobody tells.
+func written() float64 {
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0 // not Linux, or not ours to read
+	}
+	for line := range strings.Lines(string(text)) {
+		if n, found := strings.CutPrefix(line, "write_bytes: "); found {
+			bytes, _ := strconv.ParseFloat(strings.TrimSpace(n), 64) // the kernel writes numbers
+			return bytes
+		}
+	}
+	return 0
 }
 
 func (m moment) busySince(before moment) float64 {

@@ -44,20 +44,30 @@ func main() {
 	}
 }
 
-// start measures one machine, or with "wan" a wide area.
+// measurement is what can be run.
+type measurement interface {
+	run(ctx context.Context, out io.Writer) error
+}
+
+// start compares systems on one machine, or does what the first argument names.
 func start(ctx context.Context, args []string) error {
-	if len(args) > 0 && args[0] == "wan" {
-		s, err := parseFar(args[1:])
-		if err != nil {
-			return err
-		}
-		return s.run(ctx, os.Stdout)
-	}
-	s, err := parse(args)
+	m, err := choose(args)
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, os.Stdout)
+	return m.run(ctx, os.Stdout)
+}
+
+func choose(args []string) (measurement, error) {
+	if len(args) > 0 {
+		switch args[0] {
+		case "wan":
+			return parseFar(args[1:])
+		case "scale":
+			return parseScale(args[1:])
+		}
+	}
+	return parse(args)
 }
 
 func parse(args []string) (settings, error) {
