@@ -8,7 +8,7 @@ LENGTH ?= 10m
 MISSED ?= 100000
 STORE ?= .
 
-.PHONY: help fmt lint test race fuzz drills mutants sim blackbox catch-up bench bench-peers bench-wan bench-scale cover
+.PHONY: help fmt lint test race fuzz drills mutants sim blackbox catch-up bench bench-peers bench-wan bench-scale bench-faults cover
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
 
@@ -60,6 +60,9 @@ bench-wan: ## compare with JetStream over the links of 3 and of 5 regions; ARGS=
 
 bench-scale: ## what an append costs as things grow, with pictures; ARGS="-lines history -history 0,10k,1M -dir DIR"
 	cd tests/bench && go run . scale -out ../../docs/images $(ARGS)
+
+bench-faults: ## how long clients wait while a node is killed, paused, or catches up; ARGS="-through any"
+	cd tests/bench && go run . faults -out ../../docs/images/faults.svg $(ARGS)
 
 cover: ## coverage by package
 	go test -cover ./...

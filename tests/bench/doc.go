@@ -5,7 +5,8 @@
 // With "wan" it compares the nodes of regions far apart with JetStream over the same links, each as slow as the round
 // trip between two regions.
 //
-// With "scale" it measures what an append costs as nodes, streams, conflicts, events and history grow.
+// With "scale" it measures what an append costs as nodes, streams, conflicts, events and history grow, and with "faults"
+// how long clients wait while a node is killed, paused, started again, or has a lot to catch up with.
 //
 // It is a module of its own, so that etcd's dependencies stay out of natsaccord's.
 package main
