@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -103,7 +104,7 @@ func (a *accordCluster) start(ctx context.Context, stores []sqlstore.Config) (er
 		return err
 	}
 	a.ended.add(func() error { a.servers.Shutdown(); return nil })
-	return a.join(ctx, stores, client.Options{Tries: 1}, false)
+	return a.join(ctx, stores, client.Options{Tries: 1, TryTimeout: time.Minute}, false) // the context says how long it may take
 }
 
 // join starts a node with each of the stores on the servers, and a client of each server, which asks the node there

@@ -36,6 +36,9 @@ const (
 	mostSpan       = 100
 )
 
+// spanKeys are the streams of appends to many of them: with 100 each, 64 appends in flight have 6,400 streams, and are to seldom meet.
+const spanKeys = 10_000_000
+
 func scaleLines() []scaleLine {
 	return []scaleLine{
 		{name: "nodes", usage: "nodes of the cluster", title: "nodes", values: "3,5,7", least: 1, most: 9,
@@ -43,7 +46,7 @@ func scaleLines() []scaleLine {
 		{name: "keys", usage: "streams that appends are drawn from", title: "streams", values: "10,1k,100k,10M", least: 1, most: math.MaxInt32, log: true,
 			set: func(w *scaleWorkload, n int) { w.keys = n }},
 		{name: "span", usage: "streams of an append, an event to each", title: "streams of an append", values: "1,3,10,30,100", least: 1, most: mostSpan, log: true,
-			set: func(w *scaleWorkload, n int) { w.span = n }},
+			set: func(w *scaleWorkload, n int) { w.span, w.keys = n, spanKeys }},
 		{name: "conflicts", usage: "percent of the appends that go to one of 10 streams", title: "appends to 10 hot streams, %", values: "0,1,5,20,50,100", least: 0, most: 100,
 			set: func(w *scaleWorkload, n int) { w.conflicts = n }},
 		{name: "history", usage: "events that are in the log already", title: "events in the log before", values: "0,10k,100k,1M,10M", least: 0, most: math.MaxInt32, log: true,

@@ -67,18 +67,17 @@ func (s scaleSettings) table(out io.Writer, l scaleLine, points []*scalePoint) {
 // rest says what does not grow.
 func (s scaleSettings) rest(l scaleLine) string {
 	w := baseWorkload()
-	parts := map[string]string{
-		"nodes": fmt.Sprintf("%d nodes", w.nodes), "keys": number(float64(w.keys)) + " streams", "span": "one event an append", "conflicts": "", "history": "",
-		"size": fmt.Sprintf("%d B", w.bytes),
-	}
-	delete(parts, l.name)
+	l.set(&w, l.points[0])
+	keys := number(float64(w.keys)) + " streams"
 	if l.name == "history" {
-		parts["keys"] = fmt.Sprintf("%d events a stream", s.perStream)
+		keys = fmt.Sprintf("%d events a stream", s.perStream)
 	}
 	said := []string{fmt.Sprintf("%d in flight", s.inFlight)}
-	for _, other := range scaleLines() {
-		if parts[other.name] != "" {
-			said = append(said, parts[other.name])
+	for _, part := range []struct{ name, text string }{
+		{"nodes", fmt.Sprintf("%d nodes", w.nodes)}, {"keys", keys}, {"span", "one event an append"}, {"size", fmt.Sprintf("%d B an event", w.bytes)},
+	} {
+		if part.name != l.name {
+			said = append(said, part.text)
 		}
 	}
 	return strings.Join(said, ", ")

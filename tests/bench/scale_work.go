@@ -23,7 +23,7 @@ func newScaleWork(a *accordCluster, w scaleWorkload) *scaleWork {
 
 // append appends an event to each of some streams, whatever versions they have.
 func (w *scaleWork) append(ctx context.Context, call load.Call) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var a event.Append
 	for _, stream := range w.draw() {
