@@ -40,29 +40,29 @@ func TestFaultsAreMeasured(t *testing.T) {
 	}
 }
 
-const ms1 = time.Millisecond
+const milli = time.Millisecond
 
 // TestEvaluate has appends before, in and behind a fault.
 func TestEvaluate(t *testing.T) {
-	phases := []phase{{name: "all up", to: 1000 * ms1}, {name: "killed", from: 1000 * ms1, to: 2000 * ms1, fault: true}, {name: "all up", from: 2000 * ms1, to: 3000 * ms1, round: 1}}
+	phases := []phase{{name: "all up", to: 1000 * milli}, {name: "killed", from: 1000 * milli, to: 2000 * milli, fault: true}, {name: "all up", from: 2000 * milli, to: 3000 * milli, round: 1}}
 	answers := []answer{
-		{at: 100 * ms1, took: 10 * ms1},
-		{at: 900 * ms1, took: 20 * ms1, via: victim},
-		{at: 990 * ms1, took: 400 * ms1},                                // was under way when the node was killed
-		{at: 995 * ms1, took: 3000 * ms1, via: victim},                  // was asked of the node that was killed
-		{at: 996 * ms1, took: 4000 * ms1, via: victim, kind: "unknown"}, // the same, and nobody knows
-		{at: 1500 * ms1, took: 30 * ms1},
-		{at: 1900 * ms1, took: 5 * ms1, kind: "no_quorum"},
-		{at: 1995 * ms1, took: 40 * ms1}, // a node that comes back is no fault
-		{at: 2500 * ms1, took: 50 * ms1, via: victim},
-		{at: 3500 * ms1, took: 60 * ms1}, // nothing is told of then
+		{at: 100 * milli, took: 10 * milli},
+		{at: 900 * milli, took: 20 * milli, via: victim},
+		{at: 990 * milli, took: 400 * milli},                                // was under way when the node was killed
+		{at: 995 * milli, took: 3000 * milli, via: victim},                  // was asked of the node that was killed
+		{at: 996 * milli, took: 4000 * milli, via: victim, kind: "unknown"}, // the same, and nobody knows
+		{at: 1500 * milli, took: 30 * milli},
+		{at: 1900 * milli, took: 5 * milli, kind: "no_quorum"},
+		{at: 1995 * milli, took: 40 * milli}, // a node that comes back is no fault
+		{at: 2500 * milli, took: 50 * milli, via: victim},
+		{at: 3500 * milli, took: 60 * milli}, // nothing is told of then
 	}
 	got := evaluate(phases, answers)
 	want := []*fared{
-		{name: "all up", lasted: 2 * time.Second, requested: 3, took: []time.Duration{10 * ms1, 20 * ms1, 50 * ms1}, gap: 810 * ms1, errors: map[string]int{}},
+		{name: "all up", lasted: 2 * time.Second, requested: 3, took: []time.Duration{10 * milli, 20 * milli, 50 * milli}, gap: 810 * milli, errors: map[string]int{}},
 		{
-			name: "killed", fault: true, lasted: time.Second, requested: 6, took: []time.Duration{30 * ms1, 40 * ms1, 400 * ms1},
-			left: []time.Duration{3000 * ms1}, leftLost: 1, gap: 470 * ms1, errors: map[string]int{"no_quorum": 1},
+			name: "killed", fault: true, lasted: time.Second, requested: 6, took: []time.Duration{30 * milli, 40 * milli, 400 * milli},
+			left: []time.Duration{3000 * milli}, leftLost: 1, gap: 470 * milli, errors: map[string]int{"no_quorum": 1},
 		},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -78,14 +78,14 @@ func TestEvaluate(t *testing.T) {
 
 // TestPictureOfFaults: what was left at a node that was killed does not make others look slow.
 func TestPictureOfFaults(t *testing.T) {
-	p := &faultPlay{phases: []phase{{to: 1000 * ms1}, {from: 1000 * ms1, to: 2000 * ms1, fault: true}, {from: 2000 * ms1, to: 9000 * ms1, round: 1}}, answers: []answer{
-		{at: 950 * ms1, took: 10 * ms1}, {at: 960 * ms1, took: 30 * ms1}, {at: 970 * ms1, took: 500 * ms1, via: victim}, {at: 1210 * ms1, took: 7 * ms1}, {at: 8000 * ms1, took: 900 * ms1},
+	p := &faultPlay{phases: []phase{{to: 1000 * milli}, {from: 1000 * milli, to: 2000 * milli, fault: true}, {from: 2000 * milli, to: 9000 * milli, round: 1}}, answers: []answer{
+		{at: 950 * milli, took: 10 * milli}, {at: 960 * milli, took: 30 * milli}, {at: 970 * milli, took: 500 * milli, via: victim}, {at: 1210 * milli, took: 7 * milli}, {at: 8000 * milli, took: 900 * milli},
 	}}
-	lines := p.latencies(2000 * ms1)
+	lines := p.latencies(2000 * milli)
 	if got, want := lines[0].points, []point{{0.9, 30, 30, 30}, {1.2, 7, 7, 7}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("the longest are %v, want %v", got, want)
 	}
-	if got := p.acknowledged(2000 * ms1).points; got[9].y != 20 || got[12].y != 10 || got[14].y != 10 {
+	if got := p.acknowledged(2000 * milli).points; got[9].y != 20 || got[12].y != 10 || got[14].y != 10 {
 		t.Errorf("acknowledged were %v", got)
 	}
 }
