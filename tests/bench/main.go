@@ -65,6 +65,8 @@ func choose(args []string) (measurement, error) {
 			return parseFar(args[1:])
 		case "scale":
 			return parseScale(args[1:])
+		case "floor":
+			return parseFloor(args[1:])
 		case "faults":
 			return parseFaults(args[1:])
 		}
