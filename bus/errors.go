@@ -38,6 +38,7 @@ type Detail struct {
 	RequestID    string         `json:"request_id,omitempty"`
 	Txn          string         `json:"txn,omitempty"`
 	Duplicate    bool           `json:"duplicate,omitempty"`
+	Early        bool           `json:"early,omitempty"`
 	Conflicts    []WireConflict `json:"conflicts,omitempty"`
 	Existing     []WireExisting `json:"existing,omitempty"`
 	IDs          []string       `json:"ids,omitempty"`
@@ -187,7 +188,7 @@ func reasonOf(err error) string {
 }
 
 func conflictDetail(e *event.ConflictError) Detail {
-	d := Detail{RequestID: e.RequestID, Duplicate: e.Duplicate}
+	d := Detail{RequestID: e.RequestID, Duplicate: e.Duplicate, Early: e.Early}
 	for _, c := range e.All {
 		d.Conflicts = append(d.Conflicts, WireConflict{Stream: string(c.Stream), Want: c.Want, Have: c.Have})
 	}
@@ -239,7 +240,7 @@ func (d *ErrorDetail) cause() error {
 }
 
 func (d *ErrorDetail) conflict() error {
-	e := &event.ConflictError{RequestID: d.Detail.RequestID, Duplicate: d.Detail.Duplicate}
+	e := &event.ConflictError{RequestID: d.Detail.RequestID, Duplicate: d.Detail.Duplicate, Early: d.Detail.Early}
 	for _, c := range d.Detail.Conflicts {
 		e.All = append(e.All, event.Conflict{Stream: event.Stream(c.Stream), Want: c.Want, Have: c.Have})
 	}

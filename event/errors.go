@@ -39,6 +39,10 @@ type ConflictError struct {
 	All       []Conflict // every failed condition
 	RequestID string
 	Duplicate bool // the same request was refused before
+
+	// Early: the node that was asked refused it by what it had applied. Have is a lower bound, and the refusal is
+	// remembered nowhere: with other content the request id is as good as before.
+	Early bool
 }
 
 func (e *ConflictError) Error() string {

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -120,6 +121,12 @@ func (s *State) conflicts(a *Append) []Conflict {
 		}
 	}
 	return conflicts
+}
+
+// Doomed returns the conditions of an append that do not hold, and will not however s goes on: versions only grow. Where s
+// lacks a stream, any version of it may be there already.
+func (s *State) Doomed(a *Append) []Conflict {
+	return slices.DeleteFunc(s.conflicts(a), func(c Conflict) bool { return c.Want < 0 || c.Have <= uint64(c.Want) })
 }
 
 // holds tells whether a stream at version have is as demanded.
