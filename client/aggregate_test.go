@@ -306,6 +306,26 @@ func TestDecideOnce(t *testing.T) {
 	}
 }
 
+// TestDecideOnceAfterAnEarlyConflict: nobody remembers it, so that whoever takes the id next may commit under it. A try with
+// another id would make the decision a second time.
+func TestDecideOnceAfterAnEarlyConflict(t *testing.T) {
+	w := newWorld(t)
+	f := w.serveFaulty(t)
+	c := w.client(t, client.Options{TryTimeout: short})
+	conflicts := []event.Conflict{{Stream: "count.1", Want: 0, Have: 1}}
+	f.mu.Lock()
+	f.faults = []fault{works, works, fails(&event.ConflictError{Conflict: conflicts[0], All: conflicts, Early: true})} // Outcome, Load, Append
+	f.mu.Unlock()
+	a := client.Aggregate[tally]{Evolve: tallying(new(atomic.Int64))}
+	receipt, err := a.DecideOnce(t.Context(), c, "order-7", "count.1", next)
+	if err != nil || receipt.RequestID != "order-7" || receipt.Duplicate {
+		t.Errorf("got %+v, %v, want a receipt under the first id", receipt, err)
+	}
+	if n := len(f.seen()); n != 2 {
+		t.Errorf("%d appends were tried, want 2", n)
+	}
+}
+
 // TestDecideOnceAmongRivals has many make the same decisions at once, each with other content, while replies and
 // requests get lost and others append to the same stream.
 func TestDecideOnceAmongRivals(t *testing.T) {

@@ -36,7 +36,7 @@ func (a Aggregate[S]) Decide(ctx context.Context, c *Client, stream event.Stream
 // *event.UnknownError, call it again.
 //
 // The tries take the request ids requestID, requestID#2, requestID#3 and so on. One is taken only once the one before
-// it is refused for ever.
+// it is refused for ever, which it is not by a conflict that is Early: the next try has the same one then.
 func (a Aggregate[S]) DecideOnce(ctx context.Context, c *Client, requestID string, stream event.Stream, decide func(State[S]) ([]event.Event, error)) (event.Receipt, error) {
 	a = a.withDefaults()
 	if err := event.ValidateRequestID(requestID); err != nil {
@@ -65,7 +65,9 @@ func (a Aggregate[S]) DecideOnce(ctx context.Context, c *Client, requestID strin
 				return receipt, err
 			}
 			try++
-			number++
+			if !isEarly(err) {
+				number++
+			}
 		case preempted: // what became of theirs is known by now
 		}
 	}
@@ -76,7 +78,7 @@ type was int
 
 const (
 	final     was = iota // there is nothing to try again
-	outrun               // others changed the stream meanwhile; its request id is refused for ever
+	outrun               // others changed the stream meanwhile; unless the error isEarly, its request id is refused for ever
 	preempted            // others used its request id, for the same decision
 )
 
@@ -116,6 +118,13 @@ func (a Aggregate[S]) attempt(ctx context.Context, c *Client, stream event.Strea
 		return receipt, preempted, err
 	}
 	return receipt, final, err
+}
+
+// isEarly tells whether a conflict left the request id as it was: one remembers only what consensus refused. To take
+// another would let the same decision be made twice, by whoever finds the first one free.
+func isEarly(err error) bool {
+	conflict, ok := errors.AsType[*event.ConflictError](err)
+	return ok && conflict.Early
 }
 
 // decidePauseOf is how long to pause after a try, so that those who got in each other's way do not meet again.
