@@ -10,3 +10,24 @@ func SelectText(args event.ReadArgs) (text string, values []any) {
 
 // DeleteFences is the statement.
 const DeleteFences = deleteFences
+
+// DoomedByHeads is Doomed with a bug: what was applied may have been this very append.
+func (s *Store) DoomedByHeads(c event.Command) []event.Conflict {
+	s.known.mu.RLock()
+	defer s.known.mu.RUnlock()
+	if !s.known.outrun(c.Append) {
+		return nil
+	}
+	return []event.Conflict{{}}
+}
+
+// DoomedInTime is Doomed with a bug: it takes the version that is there for one that is past.
+func (s *Store) DoomedInTime(c event.Command) []event.Conflict {
+	s.known.mu.RLock()
+	defer s.known.mu.RUnlock()
+	first := c.Append.Conditions[0]
+	if head, found := s.known.heads.peek(first.Stream); found && uint64(first.Expect) <= head.Version && s.known.requests.unused(c.Append.RequestID) {
+		return []event.Conflict{{}}
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -12,8 +13,10 @@ import (
 
 // known is what the store knows of the log without asking the database: the heads of streams, and of the ids that
 // nobody has used. It holds everything that Apply has decided and the database does not show yet. Whoever holds
-// Store.applying may use it.
+// Store.applying may use it; whoever holds mu as well may change what Doomed looks at.
 type known struct {
+	mu       sync.RWMutex // never held while the database is asked
+	merging  bool         // part of another node's log is here, and its end is not
 	heads    generations[event.Stream, event.Head]
 	requests ids[event.Request]
 	events   ids[bool]
@@ -33,6 +36,15 @@ func (g *generations[K, V]) get(key K) (V, bool) {
 		if value, found = g.old[key]; found {
 			g.put(key, value)
 		}
+	}
+	return value, found
+}
+
+// peek is get for who must not change anything.
+func (g *generations[K, V]) peek(key K) (V, bool) {
+	value, found := g.young[key]
+	if !found {
+		value, found = g.old[key]
 	}
 	return value, found
 }
@@ -66,6 +78,12 @@ func (x *ids[V]) get(id string) (value V, used, certain bool) {
 	return value, used, used || isULID(id) && id > x.bound
 }
 
+// unused tells whether an id is certain not to have been used.
+func (x *ids[V]) unused(id string) bool {
+	_, used := x.used.peek(id)
+	return !used && isULID(id) && id > x.bound
+}
+
 func (x *ids[V]) age() {
 	for id := range x.used.age() {
 		if isULID(id) {
@@ -85,13 +103,29 @@ func isULID(id string) bool {
 
 // known starts over from what the database says.
 func (s *Store) learn(ctx context.Context) error {
-	s.known = known{}
-	var err error
-	if s.known.requests.bound, err = s.newest(ctx, `SELECT request_id FROM request WHERE request_id > $1 AND request_id < '8' AND length(request_id) = 26 ORDER BY request_id DESC LIMIT 1`); err != nil {
+	cursor, err := s.LogCursor(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlstore: find out whether a log is merged in full: %w", err)
+	}
+	requests, err := s.newest(ctx, `SELECT request_id FROM request WHERE request_id > $1 AND request_id < '8' AND length(request_id) = 26 ORDER BY request_id DESC LIMIT 1`)
+	if err != nil {
 		return err
 	}
-	s.known.events.bound, err = s.newest(ctx, `SELECT id FROM event WHERE id > $1 ORDER BY id DESC LIMIT 1`)
+	events, err := s.newest(ctx, `SELECT id FROM event WHERE id > $1 ORDER BY id DESC LIMIT 1`)
+	if err == nil {
+		s.known.begin(requests, events, cursor != "")
+	}
 	return err
+}
+
+// begin forgets everything but that no used ULID is above the bounds.
+func (k *known) begin(requests, events string, merging bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.heads = generations[event.Stream, event.Head]{}
+	k.requests = ids[event.Request]{bound: requests}
+	k.events = ids[bool]{bound: events}
+	k.merging = merging
 }
 
 // newest returns a bound that no used ULID is above: as a rule, now.
@@ -110,6 +144,8 @@ func (s *Store) newest(ctx context.Context, selectLater string) (string, error) 
 
 // need fills in what is known of the state that a batch looks at, and returns the rest.
 func (k *known) need(want *wanted, state *event.State) *wanted {
+	k.mu.Lock() // what is found is young again
+	defer k.mu.Unlock()
 	missing := &wanted{}
 	for _, stream := range want.streams {
 		if head, found := k.heads.get(event.Stream(stream)); found {
@@ -137,8 +173,10 @@ func (k *known) need(want *wanted, state *event.State) *wanted {
 	return missing
 }
 
-// note keeps the state that a batch has left behind, of the streams it looked at.
+// note keeps the state that a batch has left behind, of the streams it looked at. Doomed sees all of it or nothing.
 func (k *known) note(want *wanted, state *event.State, todo *effects) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for _, stream := range want.streams {
 		k.heads.put(event.Stream(stream), state.Heads[event.Stream(stream)])
 	}
@@ -156,6 +194,8 @@ func (k *known) full() bool {
 }
 
 func (k *known) age() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.heads.full() {
 		k.heads.age()
 	}

@@ -37,6 +37,9 @@ func (s *Store) MergeLog(ctx context.Context, encoded []byte) (next string, repo
 	if err := s.behind.settle(ctx); err != nil {
 		return "", report, err
 	}
+	s.known.mu.Lock()
+	s.known.merging = true // until learn finds the end of the log here
+	s.known.mu.Unlock()
 	// With the end synced, all parts before it are: what the report leads to is in a journal that may be another.
 	err = s.engine.transact(ctx, part.End != nil, part.want(), func(l *loaded) *effects {
 		todo = part.effects(l)
