@@ -45,6 +45,7 @@ func checkLogs(logs [][]event.Event, requests []*request) error {
 	at := checkOrder(&f, logs[0])
 	acknowledged := 0
 	for _, r := range requests {
+		checkRefusal(&f, r)
 		if r.outcome != history.Committed {
 			continue
 		}
@@ -61,6 +62,16 @@ func checkLogs(logs [][]event.Event, requests []*request) error {
 		f.add("%d events were acknowledged or found to have committed, %d stand in the log", acknowledged, len(logs[0]))
 	}
 	return f.err()
+}
+
+// checkRefusal checks that what a request is said to be refused for is a reason: early, only that a stream is past what was demanded.
+func checkRefusal(f *findings, r *request) {
+	for _, c := range r.refusal {
+		asked := slices.Contains(r.append.Conditions, event.Condition{Stream: c.Stream, Expect: c.Want})
+		if held := c.Want >= 0 && uint64(c.Want) == c.Have; !asked || held || r.early && (c.Want < 0 || c.Have < uint64(c.Want)) {
+			f.add("request %s, which demands %+v, is refused (early: %v) for %+v", r.append.RequestID, r.append.Conditions, r.early, c)
+		}
+	}
 }
 
 // checkSame compares a node's log with the first one's.
@@ -215,11 +226,14 @@ func TestJudge(t *testing.T) {
 		"lost at the end": func(_ *ledger, logs [][]event.Event) {
 			everywhere(logs, func(log []event.Event) []event.Event { return log[:18] })
 		},
-		"doubled at one node":     func(_ *ledger, logs [][]event.Event) { logs[2] = append(logs[2], logs[2][3]) },
-		"changed at one node":     func(_ *ledger, logs [][]event.Event) { logs[2][3].Data = []byte(`3`) },
-		"in another order":        func(_ *ledger, logs [][]event.Event) { logs[1][2], logs[1][4] = logs[1][4], logs[1][2] },
-		"committed after refusal": func(l *ledger, _ [][]event.Event) { l.requests[4].outcome = history.Refused },
-		"elsewhere than receipt":  func(l *ledger, _ [][]event.Event) { l.requests[4].receipt.Events[0].Position += "0" },
+		"doubled at one node":               func(_ *ledger, logs [][]event.Event) { logs[2] = append(logs[2], logs[2][3]) },
+		"changed at one node":               func(_ *ledger, logs [][]event.Event) { logs[2][3].Data = []byte(`3`) },
+		"in another order":                  func(_ *ledger, logs [][]event.Event) { logs[1][2], logs[1][4] = logs[1][4], logs[1][2] },
+		"committed after refusal":           func(l *ledger, _ [][]event.Event) { l.requests[4].outcome = history.Refused },
+		"refused in time":                   func(l *ledger, _ [][]event.Event) { refusedEarly(l, 10, 10) },
+		"refused early for what is to come": func(l *ledger, _ [][]event.Event) { refusedEarly(l, 12, 10) },
+		"refused early for what never was":  func(l *ledger, _ [][]event.Event) { refusedEarly(l, 10, 11) },
+		"elsewhere than receipt":            func(l *ledger, _ [][]event.Event) { l.requests[4].receipt.Events[0].Position += "0" },
 		"doubled at all nodes": func(_ *ledger, logs [][]event.Event) {
 			everywhere(logs, func(log []event.Event) []event.Event {
 				again := log[5]
@@ -237,6 +251,24 @@ func TestJudge(t *testing.T) {
 			}
 			t.Log(err)
 		})
+	}
+}
+
+// refusedEarly has a node refuse an append that wants a version of a stream which is at 10 by now, because it is at another.
+func refusedEarly(l *ledger, want event.Expect, have uint64) {
+	r := l.request("c2", event.Append{
+		Conditions: []event.Condition{{Stream: "a.all", Expect: want}}, Events: []event.Event{{Stream: "a.all", Type: "T", Data: []byte(`1`)}},
+	})
+	l.settle(r, event.Receipt{}, &event.ConflictError{All: []event.Conflict{{Stream: "a.all", Want: want, Have: have}}, Early: true})
+	l.requests = append(l.requests, r)
+}
+
+// TestStaleRefusalIsRight: a node may refuse what is certain to lose before it has heard of all that others have been acknowledged.
+func TestStaleRefusalIsRight(t *testing.T) {
+	l, logs := world(t)
+	refusedEarly(l, 3, 5)
+	if report, err := judge(l, logs); err != nil {
+		t.Errorf("got %v, %v", report, err)
 	}
 }
 

@@ -35,6 +35,7 @@ type request struct {
 	outcome history.Outcome
 	receipt event.Receipt    // if it committed
 	refusal []event.Conflict // if it was refused for that
+	early   bool             // by a node that went by what it had applied
 }
 
 func newLedger() *ledger { return &ledger{told: make(map[string]int)} }
@@ -65,6 +66,9 @@ func (l *ledger) do(ctx context.Context, c *client.Client, r *request) error {
 	defer l.mu.Unlock()
 	l.requests = append(l.requests, r)
 	l.told[kindOf(err)]++
+	if r.early {
+		l.told["conflict told early"]++
+	}
 	return err
 }
 
@@ -79,7 +83,7 @@ func (l *ledger) settle(r *request, receipt event.Receipt, err error) {
 		return
 	}
 	if conflict, ok := errors.AsType[*event.ConflictError](err); ok {
-		r.refusal = conflict.All
+		r.refusal, r.early = conflict.All, conflict.Early
 	}
 	l.history.Add(r.txn())
 }
@@ -102,11 +106,15 @@ func kindOf(err error) string {
 }
 
 // txn returns what a request shows of the streams: what was demanded and held, what was appended, and, by its receipt, how
-// long the streams were then.
+// long the streams were then. An early refusal tells how long they were at least.
 func (r *request) txn() history.Txn {
 	t := history.Txn{Client: r.client, Invoke: r.invoke, Outcome: r.outcome}
 	for _, c := range r.refusal {
-		t.Ops = append(t.Ops, history.Length(string(c.Stream), int(c.Have)))
+		saw := history.Length
+		if r.early {
+			saw = history.AtLeast
+		}
+		t.Ops = append(t.Ops, saw(string(c.Stream), int(c.Have)))
 	}
 	for _, c := range r.append.Conditions {
 		if r.outcome == history.Committed && c.Expect >= 0 {

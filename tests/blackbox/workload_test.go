@@ -207,7 +207,7 @@ func (m *mixer) append(ctx context.Context, c *client.Client, set int64) {
 		m.known[s.Stream] = int(s.Version)
 	}
 	for _, conflict := range r.refusal {
-		m.known[conflict.Stream] = int(conflict.Have)
+		m.known[conflict.Stream] = max(m.known[conflict.Stream], int(conflict.Have)) // early, it may be less than is known
 	}
 	if err == nil {
 		m.last = r

@@ -119,6 +119,8 @@ func describe(i int, t *Txn) string {
 			fmt.Fprintf(&b, " read %s %s", op.Key, ending(op.List))
 		case LengthKind:
 			fmt.Fprintf(&b, " length %s %d", op.Key, op.Length)
+		case AtLeastKind:
+			fmt.Fprintf(&b, " at least %s %d", op.Key, op.Length)
 		}
 	}
 	return b.String()

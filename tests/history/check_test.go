@@ -36,12 +36,17 @@ type planted struct {
 func app(key string, value int64) history.Op    { return history.Append(key, value) }
 func read(key string, list ...int64) history.Op { return history.Read(key, list...) }
 func length(key string, n int) history.Op       { return history.Length(key, n) }
+func atLeast(key string, n int) history.Op      { return history.AtLeast(key, n) }
 
 func plantedWithoutCycle() []planted {
 	return []planted{
 		{"a value appended twice", []history.Class{history.BadHistory}, []history.Txn{whenever(app("x", 1)), whenever(app("x", 1))}},
 		{"a value that nobody appended", []history.Class{history.Phantom}, []history.Txn{whenever(app("x", 1)), whenever(read("x", 1, 7))}},
 		{"more values than were appended", []history.Class{history.Phantom}, []history.Txn{whenever(app("x", 1)), whenever(length("x", 2))}},
+		{"a bound above all that was appended", []history.Class{history.Phantom}, []history.Txn{whenever(app("x", 1)), whenever(atLeast("x", 2))}},
+		{"a bound above all that was appended, by who is refused", []history.Class{history.Phantom}, []history.Txn{
+			whenever(app("x", 1)), whenever(read("x", 1)), ended(history.Refused, whenever(atLeast("x", 2), app("x", 2))),
+		}},
 		{"a value twice in a list", []history.Class{history.Duplicate}, []history.Txn{whenever(app("x", 1)), whenever(read("x", 1, 1))}},
 		{"two orders", []history.Class{history.IncompatibleOrder}, []history.Txn{
 			whenever(app("x", 1)), whenever(app("x", 2)), whenever(read("x", 1, 2)), whenever(read("x", 2)),
@@ -133,6 +138,9 @@ func plantedCycles() []planted {
 		{"reads that go back", []history.Class{history.GSingleRealtime}, []history.Txn{
 			at(1, 100, app("x", 1)), at(2, 3, read("x", 1)), at(4, 5, read("x")),
 		}},
+		{"a bound on what was appended only later", []history.Class{history.G1cRealtime}, []history.Txn{
+			at(1, 2, app("x", 1)), ended(history.Refused, at(3, 4, atLeast("x", 2), app("x", 9))), at(5, 6, app("x", 2)), at(7, 8, read("x", 1, 2)),
+		}},
 		{"two reads that missed something, and time", []history.Class{history.G2Realtime}, []history.Txn{
 			at(1, 2, app("y", 1)), at(3, 4, read("x")), at(1, 100, app("x", 1)), at(1, 100, read("x", 1), read("y")),
 		}},
@@ -212,11 +220,14 @@ func TestNothingIsFoundInWhatIsRight(t *testing.T) {
 		"unknown and seen": {
 			ended(history.Unknown, at(1, 2, app("x", 1))), at(3, 4, read("x")), at(5, 6, read("x", 1)),
 		},
-		"unknown and never seen":         {ended(history.Unknown, at(1, 2, app("x", 1))), at(3, 4, read("x"))},
-		"unknown and its reads wrong":    {ended(history.Unknown, at(1, 2, read("y", 1), app("x", 1))), at(3, 4, read("y"))},
-		"unknown, and counted":           {ended(history.Unknown, at(1, 2, app("x", 1))), at(3, 4, length("x", 1))},
-		"refused, and never seen":        {ended(history.Refused, at(1, 2, app("x", 1))), at(3, 4, read("x"))},
-		"refused for what it read":       {at(1, 2, app("x", 1)), ended(history.Refused, at(3, 4, length("x", 1), app("x", 2))), at(5, 6, read("x", 1))},
+		"unknown and never seen":      {ended(history.Unknown, at(1, 2, app("x", 1))), at(3, 4, read("x"))},
+		"unknown and its reads wrong": {ended(history.Unknown, at(1, 2, read("y", 1), app("x", 1))), at(3, 4, read("y"))},
+		"unknown, and counted":        {ended(history.Unknown, at(1, 2, app("x", 1))), at(3, 4, length("x", 1))},
+		"refused, and never seen":     {ended(history.Refused, at(1, 2, app("x", 1))), at(3, 4, read("x"))},
+		"refused for what it read":    {at(1, 2, app("x", 1)), ended(history.Refused, at(3, 4, length("x", 1), app("x", 2))), at(5, 6, read("x", 1))},
+		"refused for what it knew": {
+			at(1, 2, app("x", 1)), at(3, 4, app("x", 2)), ended(history.Refused, at(5, 6, atLeast("x", 1), app("x", 3))), at(7, 8, read("x", 1, 2)),
+		},
 		"an order told":                  {ordered("a", at(1, 2, app("x", 1))), ordered("b", at(3, 4, app("x", 2))), at(5, 6, read("x", 1, 2))},
 		"an order told of what is apart": {ordered("b", at(1, 2, app("x", 1))), ordered("a", at(3, 4, app("y", 1)))},
 	} {

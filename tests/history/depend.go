@@ -33,6 +33,9 @@ func (o *observer) dependOn(g *graph, key int, l *list) {
 		if w, known := l.writerAt(r.length - 1); known {
 			g.add(w, r.txn, Wr, key)
 		}
+		if r.bound {
+			continue // it may have seen more
+		}
 		if w, known := l.writerAt(r.length); known {
 			g.add(r.txn, w, Rw, key)
 		} else if r.length == len(l.order) {

@@ -38,7 +38,7 @@ type Op struct {
 	Key    string
 	Value  int64   // of an AppendKind; no value is appended twice to one key
 	List   []int64 // of a ReadKind
-	Length int     // of a LengthKind
+	Length int     // of a LengthKind and an AtLeastKind
 }
 
 // Kind is what an Op does.
@@ -46,9 +46,10 @@ type Kind uint8
 
 // What an Op can do.
 const (
-	AppendKind Kind = iota // adds a value to the end of a list
-	ReadKind               // sees a list as it is
-	LengthKind             // sees how long a list is
+	AppendKind  Kind = iota // adds a value to the end of a list
+	ReadKind                // sees a list as it is
+	LengthKind              // sees how long a list is
+	AtLeastKind             // sees that a list has so many values, or more
 )
 
 // Append adds value to the end of key's list.
@@ -59,6 +60,9 @@ func Read(key string, list ...int64) Op { return Op{Kind: ReadKind, Key: key, Li
 
 // Length sees how long key's list is, the transaction's own earlier values included.
 func Length(key string, n int) Op { return Op{Kind: LengthKind, Key: key, Length: n} }
+
+// AtLeast sees that key's list has n values or more, the transaction's own not counted.
+func AtLeast(key string, n int) Op { return Op{Kind: AtLeastKind, Key: key, Length: n} }
 
 // Recorder collects the transactions of concurrent clients. The zero Recorder is empty and ready; its methods may
 // be called concurrently.

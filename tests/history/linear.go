@@ -130,6 +130,10 @@ func model() porcupine.Model {
 					if s.length != a.saw.length {
 						return false, s
 					}
+				case AtLeastKind:
+					if s.length < a.saw.length {
+						return false, s
+					}
 				}
 			}
 			return true, s

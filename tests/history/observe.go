@@ -29,6 +29,7 @@ type read struct {
 	values []int64 // nil if only the length is known
 	length int
 	whole  []int64 // as it was read, with the transaction's own values
+	bound  bool    // there may have been more
 }
 
 // observer goes over a history and notes what can be told of each key.
@@ -109,6 +110,11 @@ func (o *observer) noteReads(i int) {
 	views := make(map[string]*view)
 	var keys []string
 	for _, op := range o.txns[i].Ops {
+		if op.Kind == AtLeastKind {
+			l := o.lists[op.Key]
+			l.reads = append(l.reads, read{txn: int32(i), length: op.Length, bound: true})
+			continue
+		}
 		v := views[op.Key]
 		if v == nil {
 			v = &view{}
@@ -274,7 +280,7 @@ func (o *observer) own(l *list, r read) (seen bool, unseen int) {
 
 // checkEnd tells of a read that ends in the middle of another's transaction.
 func (o *observer) checkEnd(l *list, r read) {
-	if r.length == 0 || r.length > len(l.order) {
+	if r.length == 0 || r.length > len(l.order) || r.bound {
 		return
 	}
 	value := l.order[r.length-1]

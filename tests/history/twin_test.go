@@ -71,6 +71,10 @@ func apply(t history.Txn, before map[string][]int64) (map[string][]int64, bool) 
 			if len(list) != op.Length {
 				return nil, false
 			}
+		case history.AtLeastKind:
+			if len(before[op.Key]) < op.Length {
+				return nil, false
+			}
 		}
 	}
 	return after, true
@@ -106,9 +110,12 @@ func small(t *rapid.T) []history.Txn {
 	for i := range txns {
 		if key := rapid.SampledFrom([]string{"x", "y", ""}).Draw(t, "reads"); key != "" {
 			n := rapid.IntRange(0, len(whole[key])).Draw(t, "length")
-			saw := length(key, n)
-			if rapid.Bool().Draw(t, "content") {
-				saw = read(key, whole[key][:n]...)
+			saw := read(key, whole[key][:n]...)
+			switch rapid.SampledFrom([]string{"list", "list", "length", "bound"}).Draw(t, "sees") {
+			case "length":
+				saw = length(key, n)
+			case "bound":
+				saw = atLeast(key, n)
 			}
 			txns[i].Ops = append([]history.Op{saw}, txns[i].Ops...)
 		}
