@@ -46,6 +46,9 @@ func (n *Node) Append(ctx context.Context, a event.Append) (event.Receipt, error
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
+	if err := n.turnAway(cmd); err != nil {
+		return event.Receipt{}, err
+	}
 	outcome, path, err := n.propose(ctx, cmd, after)
 	if err != nil {
 		return event.Receipt{}, err

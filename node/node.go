@@ -38,6 +38,7 @@ type Node struct {
 	started    chan struct{} // closed when the node is ready, or has ended before it was
 	once       sync.Once
 	dropped    atomic.Uint64 // peer batches there was no room for
+	turnedAway atomic.Uint64 // appends refused without a transaction
 	groups     atomic.Uint64 // journal groups that held records
 }
 

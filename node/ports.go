@@ -39,6 +39,9 @@ type Applier interface {
 	// handed over again after a crash. It returns an Outcome for each command, of a transaction as many as it has. A
 	// refused append is an Outcome, not an error: every node comes to the same one. It may be called concurrently with batches that share no key.
 	Apply(ctx context.Context, batch []accord.Execution) ([]event.Outcome, error)
+	// Doomed returns the conditions of an append that cannot hold any more, wherever it is evaluated, if it has not been
+	// applied, and nil if that is not certain. It is quick.
+	Doomed(c event.Command) []event.Conflict
 }
 
 // LogMerger lets a node that was away for long take over another's log.

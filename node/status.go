@@ -32,6 +32,7 @@ func (n *Node) Status(ctx context.Context) (event.NodeStatus, error) {
 	s.Counters["syncs"] = n.store.Syncs()
 	s.Counters["journal_groups"] = n.groups.Load()
 	s.Counters["dropped"] = n.dropped.Load()
+	s.Counters["turned_away"] = n.turnedAway.Load()
 	count(s.Counters, "bus_", n.bus)
 	count(s.Counters, "store_", n.store)
 	if n.cfg.single || s.State == stateStarting || s.State == stateStopped {
