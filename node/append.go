@@ -46,9 +46,11 @@ func (n *Node) Append(ctx context.Context, a event.Append) (event.Receipt, error
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	if err := n.turnAway(cmd); err != nil {
+	leave, err := n.inTurn(ctx, cmd)
+	if err != nil {
 		return event.Receipt{}, err
 	}
+	defer leave()
 	outcome, path, err := n.propose(ctx, cmd, after)
 	if err != nil {
 		return event.Receipt{}, err

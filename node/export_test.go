@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"natsaccord/event"
 )
@@ -11,3 +12,6 @@ import (
 func (n *Node) ReadUpToLast(ctx context.Context, args event.ReadArgs) (event.Page, error) {
 	return n.readUpTo(ctx, args, n.end, &n.changed)
 }
+
+// SetPatience sets how long an append waits for another that wants the same version.
+func (n *Node) SetPatience(d time.Duration) { n.turns.patience = d }

@@ -25,6 +25,7 @@ type Node struct {
 	catchUps   *mailbox[accord.CatchUp] // for the executor too
 
 	calls   calls
+	turns   turnstile
 	reading sync.Map // uint64 → chan struct{}: linearizable reads that wait for their turn
 	refs    atomic.Uint64
 	changed broadcast    // something was applied
@@ -76,6 +77,7 @@ func New(cfg Config, bus Bus, store Store) (*Node, error) {
 		catchUps: newMailbox[accord.CatchUp](),
 	}
 	n.calls.init(cfg.MaxInFlight)
+	n.turns = turnstile{patience: turnWait, taken: make(map[place]chan struct{})}
 	n.started = make(chan struct{})
 	n.view.Store(&view{reachable: len(cfg.Nodes)})
 	n.setState(stateStarting)
