@@ -3,7 +3,7 @@ package node
 import "natsaccord/event"
 
 // turnAway refuses an append that is certain to lose by what is applied here, and makes no transaction of it. The
-// refusal is not remembered: a repeat is refused again, since versions only grow. docs/decisions/0004-turning-away.md.
+// refusal is not remembered: a repeat is refused again, since versions only grow. docs/decisions/0005-turning-away.md.
 func (n *Node) turnAway(cmd event.Command) error {
 	if n.admit() != nil {
 		return nil // propose says why
