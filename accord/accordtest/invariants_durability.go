@@ -18,7 +18,7 @@ func (g gate) observe(e event) error {
 	if !ok {
 		return nil
 	}
-	d := durable{&s.node.store.durable, s.node.id, s.msg}
+	d := durable{&s.node.store.durable, &s.node.store.live, s.node.id, s.msg}
 	if err := d.header(s.header); err != nil {
 		return err
 	}
@@ -28,6 +28,7 @@ func (g gate) observe(e event) error {
 // durable is what survives a crash of the node that sends a message.
 type durable struct {
 	*view
+	live *view // what it knows now
 	node accord.NodeID
 	msg  accord.Message
 }
@@ -158,7 +159,8 @@ func (d durable) reserved(t accord.Timestamp) error {
 }
 
 // fence checks an answer to a fence. In its second round it names what the fence was accepted with too, unless the
-// fence is of no use any more.
+// fence is of no use any more: whatever it does not name, its sender must have evidence against. What it names beyond that
+// is its sender's own, or what one collection of the fence named and another, accepted since, did not.
 func (d durable) fence(ok accord.FenceOK, r accord.Record) error {
 	if ok.Round == 1 {
 		return d.deps(ok.Deps)
@@ -169,9 +171,17 @@ func (d durable) fence(ok accord.FenceOK, r accord.Record) error {
 		return nil
 	case r.AcceptedDeps == nil:
 		return d.lacks("the fence")
+	case r.AcceptedDeps.Floor.After(ok.Deps.Floor) || slices.ContainsFunc(r.AcceptedDeps.IDs, ok.Deps.Lacks):
+		return d.lacks("evidence against what the answer does not name")
 	}
-	own := slices.DeleteFunc(slices.Clone(ok.Deps.IDs), r.AcceptedDeps.Has)
+	own := slices.DeleteFunc(slices.Clone(ok.Deps.IDs), func(id accord.TxnID) bool { return r.AcceptedDeps.Has(id) || !d.live.has(id) })
 	return d.deps(accord.Deps{IDs: own})
+}
+
+// has tells whether a node knows what a transaction does.
+func (v *view) has(id accord.TxnID) bool {
+	r, ok := v.record(id)
+	return ok && r.Txn != nil
 }
 
 // deps checks that a node answers only for what it would still know.
@@ -180,7 +190,7 @@ func (d durable) deps(deps accord.Deps) error {
 		return d.lacks("the watermark " + name(deps.Floor))
 	}
 	for _, id := range deps.IDs {
-		if r, ok := d.record(id); !ok || r.Txn == nil {
+		if !d.has(id) {
 			return d.lacks("dependency " + name(id.Timestamp))
 		}
 	}
