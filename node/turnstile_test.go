@@ -63,7 +63,6 @@ func TestManyCheckTheSame(t *testing.T) {
 	c.Cut(1, 0, true) // nothing is decided until all have been proposed
 	c.Cut(2, 0, true)
 	var running sync.WaitGroup
-	before := counter(t, c.Nodes[0], "submitted")
 	for k := range clients {
 		running.Go(func() {
 			a := demanding("account.1", uint64(k))
@@ -77,7 +76,7 @@ func TestManyCheckTheSame(t *testing.T) {
 			}
 		})
 	}
-	submitted(t, c.Nodes[0], before+clients)
+	until(t, func() bool { return inFlight(t, c.Nodes[0]) == clients })
 	c.Cut(1, 0, false)
 	c.Cut(2, 0, false)
 	running.Wait()
@@ -127,13 +126,30 @@ func TestPatienceEnds(t *testing.T) {
 // submitted waits until a node has made so many transactions.
 func submitted(t *testing.T, m *nodetest.Member, want uint64) {
 	t.Helper()
+	until(t, func() bool { return counter(t, m, "submitted") >= want })
+}
+
+// inFlight returns how many appends a node has taken in.
+func inFlight(t *testing.T, m *nodetest.Member) int {
+	t.Helper()
+	status, err := m.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status.InFlight
+}
+
+// until asks again and again, for a minute, until something is so.
+func until(t *testing.T, so func() bool) {
+	t.Helper()
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
-	for counter(t, m, "submitted") < want {
+	late := time.After(time.Minute)
+	for !so() {
 		select {
 		case <-ticker.C:
-		case <-t.Context().Done():
-			t.Fatalf("%d transactions, want %d", counter(t, m, "submitted"), want)
+		case <-late:
+			t.Fatal("what is waited for does not come")
 		}
 	}
 }
