@@ -40,10 +40,10 @@ func (s *Service) append(ctx context.Context, r request) (any, error) {
 	return s.commit(ctx, r, a)
 }
 
-// commit runs an append. The message id of NATS serves as a request id; without one it is made here, so that
-// every error can name it.
+// commit runs an append. The message id of NATS serves as a request id if the message holds one append; without one it is made
+// here, so that every error can name it.
 func (s *Service) commit(ctx context.Context, r request, a event.Append) (any, error) {
-	if a.RequestID == "" {
+	if a.RequestID == "" && r.among == nil {
 		a.RequestID = r.msg.Headers().Get(nats.MsgIdHdr)
 	}
 	if a.RequestID == "" {

@@ -85,3 +85,24 @@ func FuzzDecodeRequest(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDecodeAppends decodes messages of several appends as nodes do, and each of them.
+func FuzzDecodeAppends(f *testing.F) {
+	f.Add([]byte(`{"appends":[{"checks":[{"stream":"a.1","expect":"none"}],"events":[{"stream":"a.1","type":"T","data":{"a":[1,"]\\"]}}],"x-a":1}, null]}`))
+	f.Add([]byte(`{ "x-a":1, "appends" : [ {"request_id":"r"} , 7, "}" ] }`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var r bus.AppendsRequest
+		if bus.DecodeRequest(body, &r) != nil {
+			return
+		}
+		for _, one := range r.Appends {
+			if !json.Valid(one) {
+				t.Errorf("%q of %q is taken and not JSON", one, body)
+			}
+			var request bus.TransactionRequest
+			if bus.DecodeRequest(one, &request) == nil {
+				_, _ = request.Append()
+			}
+		}
+	})
+}

@@ -123,6 +123,10 @@ func readPlain(body []byte, into any) bool {
 		p.object(func(name []byte) int { return p.append(m, name) })
 	case *AppendReply:
 		p.object(func(name []byte) int { return p.reply(m, name) })
+	case *AppendsRequest:
+		p.object(func(name []byte) int { return p.appends(m, name) })
+	case *AppendsReply:
+		p.object(func(name []byte) int { return p.appendsReply(m, name) })
 	default:
 		return false
 	}

@@ -41,10 +41,15 @@ func drawEvents(t *rapid.T) []NewEvent {
 	return events
 }
 
+// drawValue draws what stands in a message of several: taken apart and put together it stays as it is.
+func drawValue(t *rapid.T) json.RawMessage {
+	return json.RawMessage(rapid.SampledFrom([]string{`{}`, `{"a":["]}",{}]}`, `null`, `[1,2]`, `"é"`, `{"a":"\u0041"}`, `7`}).Draw(t, "value"))
+}
+
 // drawMessage draws one of the messages that are read and written by hand.
 func drawMessage(t *rapid.T) any {
 	timeout := rapid.Int64Range(-1, 9000).Draw(t, "timeout")
-	switch rapid.IntRange(0, 2).Draw(t, "type") {
+	switch rapid.IntRange(0, 4).Draw(t, "type") {
 	case 0:
 		r := TransactionRequest{RequestID: drawText(t, "request id"), After: drawText(t, "after"), TimeoutMS: timeout, Events: drawEvents(t)}
 		for range rapid.IntRange(0, 2).Draw(t, "checks") {
@@ -56,6 +61,18 @@ func drawMessage(t *rapid.T) any {
 		return r
 	case 1:
 		return AppendRequest{RequestID: drawText(t, "request id"), Expect: drawExpect(t), After: drawText(t, "after"), TimeoutMS: timeout, Events: drawEvents(t)}
+	case 2:
+		r := AppendsRequest{Appends: []json.RawMessage{}}
+		for range rapid.IntRange(0, 3).Draw(t, "appends") {
+			r.Appends = append(r.Appends, drawValue(t))
+		}
+		return r
+	case 3:
+		r := AppendsReply{Type: TypeAppendsReply, Replies: []IndexedReply{}, Left: rapid.IntRange(0, MaxAppends).Draw(t, "left")}
+		for i := range rapid.IntRange(0, 3).Draw(t, "replies") {
+			r.Replies = append(r.Replies, IndexedReply{i, drawValue(t)})
+		}
+		return r
 	}
 	r := AppendReply{
 		Type: TypeAppendReply, Outcome: drawText(t, "outcome"), RequestID: drawText(t, "request id"), Txn: drawText(t, "txn"), Position: drawText(t, "position"),
@@ -108,6 +125,29 @@ func TestPlainIsAsEncodingJSONHasIt(t *testing.T) {
 	}
 }
 
+// TestSeveralAreWrittenAsEncodingJSONHasIt writes messages of several requests and replies by hand and with encoding/json.
+func TestSeveralAreWrittenAsEncodingJSONHasIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var got []byte
+		m := drawMessage(t)
+		switch m := m.(type) {
+		case AppendsRequest:
+			var encoded [][]byte
+			for _, one := range m.Appends {
+				encoded = append(encoded, one)
+			}
+			got = EncodeAppends(encoded)
+		case AppendsReply:
+			got = encodeReplies(m.Replies, m.Left)
+		default:
+			t.Skip("another message")
+		}
+		if want, err := encode(m); err != nil || string(got) != string(want) {
+			t.Errorf("got %s, want %s, %v", got, want, err)
+		}
+	})
+}
+
 // TestOrdinaryMessagesArePlain: what this package's own client and service send is read and written by hand.
 func TestOrdinaryMessagesArePlain(t *testing.T) {
 	expect := event.Expect(4)
@@ -121,6 +161,12 @@ func TestOrdinaryMessagesArePlain(t *testing.T) {
 		body, ok := writePlain(m)
 		if !ok || !checkRead(t, body, reflect.TypeOf(m)) {
 			t.Errorf("%+v is not plain: %s", m, body)
+		}
+		if !checkRead(t, EncodeAppends([][]byte{body, body}), reflect.TypeFor[AppendsRequest]()) {
+			t.Errorf("two of %s are not plain", body)
+		}
+		if !checkRead(t, encodeReplies([]IndexedReply{{3, body}, {0, body}}, 7), reflect.TypeFor[AppendsReply]()) {
+			t.Errorf("two replies of %s are not plain", body)
 		}
 	}
 }
@@ -141,9 +187,11 @@ func FuzzReadPlain(f *testing.F) {
 	f.Add([]byte(`{"request_id":"r","checks":[{"stream":"a.1","expect":"none"}],"after":"p","timeout_ms":10,"events":[{"stream":"a.1","type":"T","data":{"a":[1,"]\\"]},"tags":["t"],"metadata":{"k":"v"}}]}`))
 	f.Add([]byte(`{"expect":3,"events":[{"id":"i","version":1,"routing_key":"r","type":"T"}]}`))
 	f.Add([]byte(`{"type":"x","outcome":"committed","position":"p","streams":[{"stream":"a.1","version":2}],"events":[{"id":"i","stream":"s","version":1,"position":"p"}],"duplicate":true,"path":"slow","truncated":false}`))
+	f.Add([]byte(`{"appends":[{"request_id":"r","events":[]},null,{}]}`))
+	f.Add([]byte(`{"type":"x","replies":[{"index":1,"reply":{"type":"y","error":{"code":409}}},{"index":0,"reply":{}}],"left":3}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if utf8.Valid(body) {
-			for _, m := range []any{TransactionRequest{}, AppendRequest{}, AppendReply{}} {
+			for _, m := range []any{TransactionRequest{}, AppendRequest{}, AppendReply{}, AppendsRequest{}, AppendsReply{}} {
 				checkRead(t, body, reflect.TypeOf(m))
 			}
 		}

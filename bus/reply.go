@@ -54,9 +54,8 @@ func (r ReadReply) fit(limit int) (any, error) {
 	return r, nil
 }
 
-// encode encodes a reply so that a message holds it.
-func (s *Service) encode(body any) ([]byte, error) {
-	limit := s.replyBytes()
+// encode encodes a reply in at most limit bytes.
+func (s *Service) encode(body any, limit int) ([]byte, error) {
 	encoded, err := Encode(body)
 	if err != nil || len(encoded) <= limit {
 		return encoded, err
@@ -81,37 +80,54 @@ func (s *Service) replyBytes() int {
 }
 
 // reply publishes a reply, if anybody waits for it.
-func (s *Service) reply(msg micro.Request, a action, body any) {
-	if msg.Reply() == "" {
+func (s *Service) reply(r request, a action, body any) {
+	if r.msg.Reply() == "" {
 		return
 	}
-	encoded, err := s.encode(body)
+	limit := s.replyBytes()
+	if r.among != nil {
+		limit -= frameBytes
+	}
+	encoded, err := s.encode(body, limit)
 	if err != nil {
-		s.refuse(msg, a, err)
+		s.refuse(r, a, err)
 		return
 	}
-	s.publish(msg, &nats.Msg{Subject: msg.Reply(), Data: encoded})
+	s.send(r, encoded, nil)
 }
 
 // refuse replies with an error.
-func (s *Service) refuse(msg micro.Request, a action, err error) {
-	r := NewErrorReply(err)
-	r.Error.settle(a.writes, err)
-	if r.Error.ErrCode == CodeInternal {
-		s.cfg.Logger.Error("serve a request", "subject", msg.Subject(), "error", err)
+func (s *Service) refuse(r request, a action, err error) {
+	e := NewErrorReply(err)
+	e.Error.settle(a.writes, err)
+	if e.Error.ErrCode == CodeInternal {
+		s.cfg.Logger.Error("serve a request", "subject", r.msg.Subject(), "error", err)
 	}
-	if msg.Reply() == "" {
+	if r.msg.Reply() == "" {
 		return
 	}
-	encoded, err := Encode(r)
+	encoded, err := Encode(e)
 	if err != nil {
-		s.cfg.Logger.Error("encode an error", "subject", msg.Subject(), "error", err)
+		s.cfg.Logger.Error("encode an error", "subject", r.msg.Subject(), "error", err)
 		return
 	}
-	s.publish(msg, &nats.Msg{Subject: msg.Reply(), Data: encoded, Header: nats.Header{
-		micro.ErrorHeader:     []string{headerText(r.Error.Description)},
-		micro.ErrorCodeHeader: []string{strconv.Itoa(r.Error.Code)},
-	}})
+	s.send(r, encoded, &e.Error)
+}
+
+// send sends a reply, which may be an error, on its own or among others.
+func (s *Service) send(r request, encoded []byte, refused *ErrorDetail) {
+	if r.among != nil {
+		r.among.add(IndexedReply{r.index, encoded})
+		return
+	}
+	reply := &nats.Msg{Subject: r.msg.Reply(), Data: encoded}
+	if refused != nil {
+		reply.Header = nats.Header{
+			micro.ErrorHeader:     []string{headerText(refused.Description)},
+			micro.ErrorCodeHeader: []string{strconv.Itoa(refused.Code)},
+		}
+	}
+	s.publish(r.msg, reply)
 }
 
 func (s *Service) publish(msg micro.Request, reply *nats.Msg) {

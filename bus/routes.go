@@ -12,7 +12,7 @@ import (
 	"natsaccord/event"
 )
 
-// handler serves a request and returns its reply, to be encoded as JSON.
+// handler serves a request and returns its reply, to be encoded as JSON, or nil if it has replied.
 type handler func(ctx context.Context, r request) (any, error)
 
 // action is what a subject asks for.
@@ -45,6 +45,7 @@ func (s *Service) routes() {
 	s.shared = actions{
 		"append":           {s.transaction, writing, true},
 		"append.":          {s.append, writing, true},
+		"appends":          {s.appends, writing, true},
 		"read":             {s.read, reading, false},
 		"read.":            {s.read, reading, false},
 		"head":             {s.timed(s.head), reading, false},
@@ -74,7 +75,7 @@ func (s *Service) routes() {
 func (s *Service) addEndpoints() error {
 	client := s.cfg.Subjects.client
 	for name, subject := range map[string]string{
-		"one-token":  client("*"),      // append, read, head, count, and what is unknown
+		"one-token":  client("*"),      // append, appends, read, head, count, and what is unknown
 		"two-tokens": client("*", "*"), // read.<category>, subscriber.get, txn.<id>…
 		"append":     client(verbAppend, "*", ">"),
 		"read":       client(verbRead, "*", ">"),
@@ -99,7 +100,7 @@ func (s *Service) add(name, subject, root string, a actions, queue micro.Endpoin
 		if !ok {
 			found = s.unknown
 		}
-		s.accept(found, request{rest, msg})
+		s.accept(found, request{rest: rest, msg: msg, body: msg.Data()})
 	}
 	if err := s.micro.AddEndpoint(name, micro.HandlerFunc(handle), micro.WithEndpointSubject(subject), queue); err != nil {
 		return fmt.Errorf("bus: serve %s: %w", subject, err)

@@ -110,8 +110,11 @@ type Service struct {
 
 // request is one request from a client.
 type request struct {
-	rest string // of the subject, behind the action's name
-	msg  micro.Request
+	rest  string // of the subject, behind the action's name
+	msg   micro.Request
+	body  []byte   // of the message, or one of the appends in it
+	index int      // of that append
+	among *replies // where its reply goes; nil: the message holds one request
 }
 
 // NewService starts answering. A request has a goroutine to itself while it is served.
@@ -144,7 +147,7 @@ func NewService(nc *nats.Conn, cfg ServiceConfig, backend Backend) (*Service, er
 func shapes() map[reflect.Type]*shape {
 	m := make(map[reflect.Type]*shape)
 	for _, request := range []any{
-		AppendRequest{}, TransactionRequest{}, ReadRequest{}, HeadRequest{}, noFields{}, SubscriberRequest{}, SubscriberListRequest{}, SnapshotMessage{}, DigestRequest{},
+		AppendRequest{}, TransactionRequest{}, AppendsRequest{}, ReadRequest{}, HeadRequest{}, noFields{}, SubscriberRequest{}, SubscriberListRequest{}, SnapshotMessage{}, DigestRequest{},
 	} {
 		m[reflect.TypeOf(request)] = shapeOf(reflect.TypeOf(request))
 	}
@@ -153,17 +156,17 @@ func shapes() map[reflect.Type]*shape {
 
 // decode decodes a request's body.
 func (s *Service) decode(r request, into any) error {
-	return decodeRequest(r.msg.Data(), into, s.shapes[reflect.TypeOf(into).Elem()])
+	return decodeRequest(r.body, into, s.shapes[reflect.TypeOf(into).Elem()])
 }
 
 // accept serves a request if there is room, and refuses it at once if there is not.
 func (s *Service) accept(a action, r request) {
-	if size := len(r.msg.Data()); size > s.cfg.MaxBody {
-		s.refuse(r.msg, a, &event.TooLargeError{What: "the request in bytes", Size: size, Limit: s.cfg.MaxBody})
+	if size := len(r.body); size > s.cfg.MaxBody {
+		s.refuse(r, a, &event.TooLargeError{What: "the request in bytes", Size: size, Limit: s.cfg.MaxBody})
 		return
 	}
 	if err := s.enter(a.room); err != nil {
-		s.refuse(r.msg, a, err)
+		s.refuse(r, a, err)
 		return
 	}
 	s.workers.do(task{a, r})
@@ -172,12 +175,17 @@ func (s *Service) accept(a action, r request) {
 // serve serves a request that has been accepted.
 func (s *Service) serve(t task) {
 	defer s.leave(t.action.room)
-	reply, err := t.action.serve(s.ctx, t.request)
-	if err != nil {
-		s.refuse(t.request.msg, t.action, err)
-		return
+	s.answer(t)
+}
+
+// answer serves a request and replies, unless its handler has done that.
+func (s *Service) answer(t task) {
+	switch reply, err := t.action.serve(s.ctx, t.request); {
+	case err != nil:
+		s.refuse(t.request, t.action, err)
+	case reply != nil:
+		s.reply(t.request, t.action, reply)
 	}
-	s.reply(t.request.msg, t.action, reply)
 }
 
 func (s *Service) enter(room room) error {

@@ -68,6 +68,7 @@ func (p Phase) Valid() bool {
 // The verbs of client subjects: what stands behind <prefix>.v1.
 const (
 	verbAppend     = "append"
+	verbAppends    = "appends"
 	verbRead       = "read"
 	verbHead       = "head"
 	verbTxn        = "txn"
@@ -138,6 +139,9 @@ func (s Subjects) Append(stream event.Stream) string { return s.client(verbAppen
 
 // Transaction is where events are appended to many streams.
 func (s Subjects) Transaction() string { return s.client(verbAppend) }
+
+// Appends is where several appends are asked for in one message, each as Transaction takes it.
+func (s Subjects) Appends() string { return s.client(verbAppends) }
 
 // Read is where the whole log is read.
 func (s Subjects) Read() string { return s.client(verbRead) }

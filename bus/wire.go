@@ -10,6 +10,7 @@ import (
 // The types of replies, as their "type" says.
 const (
 	TypeAppendReply     = "accord.v1.append_reply"
+	TypeAppendsReply    = "accord.v1.appends_reply"
 	TypeReadReply       = "accord.v1.read_reply"
 	TypeHeadReply       = "accord.v1.head_reply"
 	TypeTxnReply        = "accord.v1.txn_reply"
@@ -86,6 +87,24 @@ type AppendReply struct {
 	Duplicate bool            `json:"duplicate"`
 	Path      string          `json:"path,omitempty"`
 	Truncated bool            `json:"truncated,omitempty"` // events are left out: they do not fit a message
+}
+
+// AppendsRequest is several appends in one message, at most MaxAppends. Each is a TransactionRequest and stands for itself.
+type AppendsRequest struct {
+	Appends []json.RawMessage `json:"appends"`
+}
+
+// AppendsReply tells of some of the appends in a message. Others are told of in messages of their own.
+type AppendsReply struct {
+	Type    string         `json:"type"`
+	Replies []IndexedReply `json:"replies"`
+	Left    int            `json:"left"` // how many are not told of yet
+}
+
+// IndexedReply is the reply to one of the appends in a message.
+type IndexedReply struct {
+	Index int             `json:"index"` // from 0 on
+	Reply json.RawMessage `json:"reply"` // AppendReply or ErrorReply
 }
 
 // StreamVersion is how many events a stream has.
