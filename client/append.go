@@ -62,14 +62,32 @@ func (c *Client) appendOnce(ctx context.Context, a event.Append) (event.Receipt,
 	}
 	deadline, _ := ctx.Deadline()
 	a.Timeout = max(time.Until(deadline)*9/10, time.Millisecond)
-	var reply bus.AppendReply
-	err := c.ask(ctx, query{
-		c.on(c.subjects.Transaction(), "append"), bus.NewTransactionRequest(a), &reply, &reply.Type, bus.TypeAppendReply,
-	})
+	to := c.appendsTo()
+	start := time.Now()
+	receipt, err := c.askAppend(ctx, to, a)
+	c.near.learn(to.one, time.Since(start), err)
+	return receipt, err
+}
+
+// appendsTo returns where to ask for appends now.
+func (c *Client) appendsTo() target {
+	if c.near.subject(c.shared.one) != c.shared.one {
+		return c.nearby
+	}
+	return c.shared
+}
+
+// askAppend asks for an append, in one message with what else is asked for there at the same time.
+func (c *Client) askAppend(ctx context.Context, to target, a event.Append) (event.Receipt, error) {
+	body, err := c.encode(to.one, bus.NewTransactionRequest(a))
 	if err != nil {
 		return event.Receipt{}, err
 	}
-	return reply.Receipt()
+	reply, err := c.sender.ask(ctx, to, body)
+	if err != nil {
+		return event.Receipt{}, err
+	}
+	return receiptOf(to.one, reply)
 }
 
 // Write implements event.Executor.

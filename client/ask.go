@@ -41,15 +41,9 @@ func (c *Client) ask(ctx context.Context, q query) error {
 
 // exchange sends a request and takes its reply.
 func (c *Client) exchange(ctx context.Context, q query) error {
-	body, err := bus.Encode(q.request)
+	body, err := c.encode(q.subject, q.request)
 	if err != nil {
-		return &event.InvalidError{Field: "request", Reason: err.Error()}
-	}
-	if limit := c.nc.MaxPayload(); limit > 0 && int64(len(body)) > limit {
-		return &event.TooLargeError{What: "the request in bytes", Size: len(body), Limit: int(limit)}
-	}
-	if c.nc.IsClosed() || c.nc.IsDraining() {
-		return fmt.Errorf("client: ask %s: %w: %w", q.subject, event.ErrClosed, nats.ErrConnectionClosed)
+		return err
 	}
 	msg, err := c.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: q.subject, Data: body})
 	switch {
@@ -61,6 +55,21 @@ func (c *Client) exchange(ctx context.Context, q query) error {
 		return fmt.Errorf("client: ask %s: %w", q.subject, err)
 	}
 	return q.decode(msg)
+}
+
+// encode encodes a request, and refuses one that cannot be sent.
+func (c *Client) encode(subject string, request any) ([]byte, error) {
+	body, err := bus.Encode(request)
+	if err != nil {
+		return nil, &event.InvalidError{Field: "request", Reason: err.Error()}
+	}
+	if limit := c.nc.MaxPayload(); limit > 0 && int64(len(body)) > limit {
+		return nil, &event.TooLargeError{What: "the request in bytes", Size: len(body), Limit: int(limit)}
+	}
+	if c.nc.IsClosed() || c.nc.IsDraining() {
+		return nil, errClosed(subject)
+	}
+	return body, nil
 }
 
 // decode decodes a reply, or returns the error that it is.

@@ -62,6 +62,9 @@ type Client struct {
 	options  Options
 	subjects bus.Subjects
 	near     near
+	sender   *sender
+
+	shared, nearby target // of appends: where any node answers, or Options.Node, and where Options.Near does
 }
 
 var (
@@ -69,7 +72,8 @@ var (
 	_ event.Subscriptions = (*Client)(nil)
 )
 
-// New returns a client over a connection that stays its caller's.
+// New returns a client over a connection that stays its caller's. When that is closed the client is, too; one that
+// is not to last as long as its connection is to be closed itself.
 func New(nc *nats.Conn, options Options) (*Client, error) {
 	options = options.withDefaults()
 	if nc == nil {
@@ -79,12 +83,18 @@ func New(nc *nats.Conn, options Options) (*Client, error) {
 		return nil, err
 	}
 	// Clients ask on subjects in which no cluster stands; any name will do.
-	c := &Client{nc: nc, options: options, subjects: bus.Subjects{Prefix: options.Prefix, Cluster: "any"}}
+	c := &Client{nc: nc, options: options, subjects: bus.Subjects{Prefix: options.Prefix, Cluster: "any"}, sender: newSender(nc)}
+	c.shared = target{c.on(c.subjects.Transaction(), "append"), c.on(c.subjects.Appends(), "appends")}
 	if options.Near != "" && options.Node == "" {
 		c.near.shared, c.near.own = options.Prefix+".v1.", c.subjects.Node(options.Near, "")
+		c.nearby = target{c.subjects.Node(options.Near, "append"), c.subjects.Node(options.Near, "appends")}
 	}
 	return c, c.subjects.Validate()
 }
+
+// Close gives back what the client has on its connection. Appends that are under way end: with event.ErrClosed if they
+// were not sent, and else with an *event.UnknownError. It may be called more than once.
+func (c *Client) Close() error { return c.sender.close() }
 
 // At returns a client that asks one node and no other.
 func (c *Client) At(node string) (*Client, error) {
@@ -104,7 +114,7 @@ func (c *Client) on(shared, verb string) string {
 // bounded gives ctx the default timeout and more if it has no deadline.
 func (c *Client) bounded(ctx context.Context, more time.Duration) (context.Context, context.CancelFunc) {
 	if _, has := ctx.Deadline(); has {
-		return context.WithCancel(ctx)
+		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, c.options.Timeout+more)
 }

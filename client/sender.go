@@ -1,0 +1,192 @@
+package client
+
+import (
+	"context"
+	"runtime"
+	"strconv"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+
+	"natsaccord/bus"
+)
+
+// sender asks for appends, in one message for those that are asked for at the same time. Nobody waits for others to come:
+// what gathers while a message is made goes in the next. The answers to all messages come to one subscription.
+type sender struct {
+	nc    *nats.Conn
+	inbox string // the answers to a message come to its token behind this
+
+	mu      sync.Mutex // protects what follows, and what calls and messages say they let it protect
+	replies *nats.Subscription
+	closed  bool
+	waiting []*call // not sent yet
+	sending bool    // somebody sends what is waiting
+	sent    map[uint64]*message
+	last    uint64 // token of a message
+}
+
+// target is where appends are asked for: one that is alone, and several in a message.
+type target struct{ one, many string }
+
+// call is a request and who waits for its answer.
+type call struct {
+	to     target
+	body   []byte
+	answer chan answer // takes one, from who ends the call
+	in     *message    // nil while it is not sent; protected by sender.mu
+	ended  bool        // answered or given up; protected by sender.mu
+}
+
+// answer is the body of a reply, or why there is none.
+type answer struct {
+	body []byte
+	err  error
+}
+
+// message holds calls that are sent together.
+type message struct {
+	token   uint64
+	subject string
+	calls   []*call // by their index in the message
+	open    int     // how many have not ended; protected by sender.mu
+}
+
+// mostBytes is how long a message of several requests may be, if the server takes it. In a longer one each costs hardly less,
+// and the last one of it waits for all others to arrive.
+const mostBytes = 128 << 10
+
+// frameBytes is more than what stands around the requests in a message.
+const frameBytes = 64
+
+func newSender(nc *nats.Conn) *sender {
+	return &sender{nc: nc, inbox: nc.NewInbox() + ".", sent: make(map[uint64]*message)}
+}
+
+// ask sends a request and returns the body of its reply. Errors are those of Client.ask.
+func (s *sender) ask(ctx context.Context, to target, body []byte) ([]byte, error) {
+	c := &call{to: to, body: body, answer: make(chan answer, 1)}
+	s.put(c)
+	select {
+	case a := <-c.answer:
+		return a.body, a.err
+	case <-ctx.Done():
+		return s.giveUp(c, ctx.Err())
+	}
+}
+
+// put has a call sent: by who asks, or by who is sending others.
+func (s *sender) put(c *call) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		c.answer <- answer{err: errClosed(c.to.one)}
+		return
+	}
+	s.waiting = append(s.waiting, c)
+	mine, alone := !s.sending, len(s.sent) == 0
+	s.sending = true
+	s.mu.Unlock()
+	if !mine {
+		return
+	}
+	if !alone {
+		runtime.Gosched() // others who were answered together with the caller ask for the next thing now
+	}
+	if s.send() {
+		go s.sendRest() // the caller has done its share, and waits for its own answer now
+	}
+}
+
+func (s *sender) sendRest() {
+	for more := true; more; {
+		runtime.Gosched()
+		more = s.send()
+	}
+}
+
+// send sends a message of what is waiting, and tells whether more is, which the caller has to see to.
+func (s *sender) send() (more bool) {
+	m, err := s.take()
+	if m != nil {
+		if err == nil {
+			err = s.publish(m)
+		}
+		if err != nil {
+			s.end(m, answer{err: errNotSent(m.subject, err)})
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sending = len(s.waiting) > 0
+	return s.sending
+}
+
+// take makes a message of what is waiting, as much as goes to one target and fits. There is none if all gave up meanwhile.
+func (s *sender) take() (*message, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) == 0 {
+		return nil, nil
+	}
+	n := together(s.waiting, s.most())
+	s.last++
+	m := &message{token: s.last, subject: s.waiting[0].to.one, calls: s.waiting[:n:n], open: n}
+	if n > 1 {
+		m.subject = s.waiting[0].to.many
+	}
+	if s.waiting = s.waiting[n:]; len(s.waiting) == 0 {
+		s.waiting = nil
+	}
+	for _, c := range m.calls {
+		c.in = m
+	}
+	s.sent[m.token] = m
+	return m, s.listen()
+}
+
+// most is how long a message of several requests may be now.
+func (s *sender) most() int {
+	if limit := s.nc.MaxPayload(); limit > 0 {
+		return min(int(limit), mostBytes)
+	}
+	return mostBytes
+}
+
+// together is how many of the calls, from the first on, go in one message of at most so many bytes. One does, whatever its length.
+func together(calls []*call, most int) int {
+	calls = calls[:min(len(calls), bus.MaxAppends)]
+	size := frameBytes
+	for i, c := range calls {
+		if size += len(c.body) + len(","); i > 0 && (size > most || c.to != calls[0].to) {
+			return i
+		}
+	}
+	return len(calls)
+}
+
+// listen subscribes to answers before there is the first to come. s.mu is held.
+func (s *sender) listen() error {
+	if s.replies != nil {
+		return nil
+	}
+	replies, err := s.nc.Subscribe(s.inbox+"*", s.receive)
+	if err != nil {
+		return err
+	}
+	replies.SetClosedHandler(func(string) { s.leave(nats.ErrConnectionClosed) }) // if that is so already, publishing fails
+	s.replies = replies
+	return nil
+}
+
+func (s *sender) publish(m *message) error {
+	body := m.calls[0].body
+	if len(m.calls) > 1 {
+		bodies := make([][]byte, len(m.calls))
+		for i, c := range m.calls {
+			bodies[i] = c.body
+		}
+		body = bus.EncodeAppends(bodies)
+	}
+	return s.nc.PublishMsg(&nats.Msg{Subject: m.subject, Reply: s.inbox + strconv.FormatUint(m.token, 36), Data: body})
+}
