@@ -2,5 +2,6 @@
 // store; Append, Events and Follow are the comfortable way in.
 //
 // Every append carries one request id through all its tries, so that it commits at most once, whatever is lost on
-// the way. What cannot be repeated without harm is not repeated: it ends as an *event.UnknownError.
+// the way. What cannot be repeated without harm is not repeated: it ends as an *event.UnknownError. Appends that are made
+// at the same time share messages, each with its own outcome; none waits for others to come.
 package client

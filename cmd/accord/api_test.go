@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"natsaccord/bus"
 )
 
 const apiPage = "../../docs/api.md"
@@ -59,7 +61,25 @@ func answerOf(t *testing.T, cli, server, command string) string {
 	if err != nil {
 		t.Fatalf("%s: %v: %s", command, err, out)
 	}
-	return strings.TrimSpace(string(out))
+	return gathered(strings.TrimSpace(string(out)))
+}
+
+// gathered puts replies to several appends in one message in one, in the order of the appends: they come as they will.
+func gathered(answer string) string {
+	var all bus.AppendsReply
+	for d := json.NewDecoder(strings.NewReader(answer)); d.More(); {
+		var m bus.AppendsReply
+		if err := d.Decode(&m); err != nil || m.Type != bus.TypeAppendsReply {
+			return answer
+		}
+		all.Type, all.Replies, all.Left = m.Type, append(all.Replies, m.Replies...), m.Left
+	}
+	slices.SortFunc(all.Replies, func(a, b bus.IndexedReply) int { return a.Index - b.Index })
+	encoded, err := bus.Encode(all)
+	if err != nil {
+		return answer
+	}
+	return string(encoded)
 }
 
 // witness compares answers with those of another time, up to the names that are made anew each time.
@@ -171,7 +191,7 @@ func (w *witness) rename(command string) string {
 // not there every time.
 func layOut(answer string) string {
 	answer = regexp.MustCompile(`,"digest":\{[^}]*\}`).ReplaceAllString(answer, "")
-	for _, list := range []string{"streams", "events", "subscribers", "peers", "counters", "error", "detail", "duplicate", "next"} {
+	for _, list := range []string{"replies", "streams", "events", "subscribers", "peers", "counters", "error", "detail", "duplicate", "next"} {
 		answer = strings.ReplaceAll(answer, `,"`+list+`":`, ",\n "+`"`+list+`":`)
 	}
 	answer = strings.ReplaceAll(answer, `},{"`, "},\n   "+`{"`)
