@@ -7,12 +7,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"natsaccord/embeddednats"
 	"natsaccord/event"
 )
 
 func TestNobodyListens(t *testing.T) {
 	for _, n := range []int{1, 3} {
-		b := newBench(t, false)
+		b := newBench(t, embeddednats.Config{}, false)
 		results := b.start(t.Context(), n)
 		b.flush()
 		for i := range results {
@@ -24,7 +25,7 @@ func TestNobodyListens(t *testing.T) {
 }
 
 func TestCallIsGivenUp(t *testing.T) {
-	b := newBench(t, true)
+	b := newBench(t, embeddednats.Config{}, true)
 	ended, cancel := context.WithCancel(t.Context())
 	unsent := b.start(ended, 1)
 	results := b.start(t.Context(), 1)
@@ -66,7 +67,7 @@ func TestCallIsGivenUp(t *testing.T) {
 
 // TestAnswerWinsOverTheEnd: who has an answer when its context ends gets the answer.
 func TestAnswerWinsOverTheEnd(t *testing.T) {
-	b := newBench(t, true)
+	b := newBench(t, embeddednats.Config{}, true)
 	c := &call{to: to(), answer: make(chan answer, 1)}
 	b.put(c)
 	m, err := b.take()
@@ -80,7 +81,7 @@ func TestAnswerWinsOverTheEnd(t *testing.T) {
 }
 
 func TestCloseEndsCalls(t *testing.T) {
-	b := newBench(t, true)
+	b := newBench(t, embeddednats.Config{}, true)
 	sent := b.start(t.Context(), 2)
 	b.flush()
 	b.next()
@@ -112,7 +113,7 @@ func TestConnectionEndsCalls(t *testing.T) {
 		"closed": func(nc *nats.Conn) error { nc.Close(); return nil }, "drained": (*nats.Conn).Drain,
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, true)
+			b := newBench(t, embeddednats.Config{}, true)
 			sent := b.start(t.Context(), 2)
 			b.flush()
 			b.next()
@@ -136,7 +137,7 @@ func TestConnectionEndsCalls(t *testing.T) {
 
 // TestMessageThatDoesNotLeave: the first and any other over a connection that has been closed.
 func TestMessageThatDoesNotLeave(t *testing.T) {
-	b := newBench(t, false)
+	b := newBench(t, embeddednats.Config{}, false)
 	for _, listening := range []bool{false, true} {
 		if listening {
 			b.replies = &nats.Subscription{}

@@ -28,9 +28,9 @@ type bench struct {
 // to is where the sender's calls go.
 func to() target { return target{"p.v1.append", "p.v1.appends"} }
 
-func newBench(t *testing.T, listens bool) *bench {
+func newBench(t *testing.T, cfg embeddednats.Config, listens bool) *bench {
 	t.Helper()
-	server, err := embeddednats.Start(t.Context(), embeddednats.Config{})
+	server, err := embeddednats.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,12 +75,18 @@ type result struct {
 // start makes n calls, which wait to be sent. Their bodies are their indexes.
 func (b *bench) start(ctx context.Context, n int) []chan result {
 	b.Helper()
+	return b.startLong(ctx, n, 0)
+}
+
+// startLong makes n calls whose bodies have zeros in front.
+func (b *bench) startLong(ctx context.Context, n, size int) []chan result {
+	b.Helper()
 	results := make([]chan result, n)
 	for i := range results {
 		results[i] = make(chan result, 1)
 		before := b.queued()
 		go func() {
-			body, err := b.ask(ctx, to(), fmt.Append(nil, i))
+			body, err := b.ask(ctx, to(), fmt.Appendf(nil, "%0*d", size, i))
 			results[i] <- result{string(body), err}
 		}()
 		b.until(func() bool { return b.queued() == before+1 })
@@ -151,7 +157,7 @@ func (b *bench) want(results []chan result, indexes ...int) {
 
 // TestCallsThatGatherShareAMessage: a slow one keeps none waiting, and what is no answer to anybody does no harm.
 func TestCallsThatGatherShareAMessage(t *testing.T) {
-	b := newBench(t, true)
+	b := newBench(t, embeddednats.Config{}, true)
 	results := b.start(t.Context(), 4)
 	if b.flush() {
 		t.Error("something is left to be sent")
@@ -177,7 +183,7 @@ func TestCallsThatGatherShareAMessage(t *testing.T) {
 }
 
 func TestCallAloneGoesAsItIs(t *testing.T) {
-	b := newBench(t, true)
+	b := newBench(t, embeddednats.Config{}, true)
 	b.sending = false
 	answered := make(chan result, 1)
 	go func() {
@@ -200,7 +206,7 @@ func TestErrorAnswersAll(t *testing.T) {
 		{`{"type":"accord.v1.error"}`, `{"type":"accord.v1.error"}`, ""},
 		{`no JSON`, "", "client: decode the reply on p.v1.appends: "},
 	} {
-		b := newBench(t, true)
+		b := newBench(t, embeddednats.Config{}, true)
 		results := b.start(t.Context(), 3)
 		b.flush()
 		b.reply(b.next(), test.reply)
@@ -208,6 +214,27 @@ func TestErrorAnswersAll(t *testing.T) {
 			if r := <-results[i]; r.body != test.body || (r.err == nil) != (test.err == "") || r.err != nil && !strings.HasPrefix(r.err.Error(), test.err) {
 				t.Errorf("%s: call %d got %+v", test.reply, i, r)
 			}
+		}
+	}
+}
+
+// TestMessagesFitTheServer: what does not fit one message goes in the next.
+func TestMessagesFitTheServer(t *testing.T) {
+	const payload = 4096
+	b := newBench(t, embeddednats.Config{MaxPayload: payload}, true)
+	for range 2 {
+		results := b.startLong(t.Context(), 10, payload/5)
+		for told := 0; told < len(results); {
+			b.flush()
+			msg := b.next()
+			n := 1 + strings.Count(string(msg.Data), ",")
+			for i := range n {
+				b.reply(msg, replies(n-1-i, i))
+				if r := <-results[told+i]; r.err != nil {
+					t.Errorf("call %d got %v", told+i, r.err)
+				}
+			}
+			told += n
 		}
 	}
 }
