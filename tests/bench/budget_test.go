@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+	"github.com/nats-io/nats.go"
 
 	"natsaccord/client/load"
 )
@@ -53,7 +54,7 @@ func spend(b *testing.B, a *accordCluster, inFlight int) {
 	}
 	c.system = a
 	run(uint64(2 * inFlight))
-	counted, memory := a.counters(b), allocations()
+	counted, memory, talk := a.counters(b), allocations(), a.talk()
 	var cpu bytes.Buffer
 	profiling := pprof.StartCPUProfile(&cpu) == nil // not while the whole test is profiled
 	b.ResetTimer()
@@ -70,6 +71,9 @@ func spend(b *testing.B, a *accordCluster, inFlight int) {
 	b.ReportMetric(float64(after.Mallocs-memory.Mallocs)/n, "allocs/txn")
 	b.ReportMetric(float64(after.TotalAlloc-memory.TotalAlloc)/n, "allocB/txn")
 	reportCounters(b, counted, a.counters(b), n)
+	heard := a.talk()
+	b.ReportMetric(float64(heard.OutMsgs-talk.OutMsgs)/n, "requests/txn")
+	b.ReportMetric(float64(heard.InMsgs-talk.InMsgs)/n, "replies/txn")
 	b.ReportMetric(r.Rate, "txn/s")
 	b.ReportMetric(float64(r.Latency.P50.Microseconds()), "p50-µs")
 	b.ReportMetric(float64(r.Latency.P99.Microseconds()), "p99-µs")
@@ -79,6 +83,15 @@ func spend(b *testing.B, a *accordCluster, inFlight int) {
 func allocations() (m runtime.MemStats) {
 	runtime.ReadMemStats(&m)
 	return m
+}
+
+// talk sums up what the clients' connections have sent and received.
+func (a *accordCluster) talk() (sum nats.Statistics) {
+	for _, nc := range a.conns {
+		s := nc.Stats()
+		sum.OutMsgs, sum.InMsgs = sum.OutMsgs+s.OutMsgs, sum.InMsgs+s.InMsgs
+	}
+	return sum
 }
 
 // counters sums up what all nodes have counted.
