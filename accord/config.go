@@ -25,6 +25,11 @@ type Config struct {
 	// round trip while one of them is down (mode G), and pay with a third round off the fast path.
 	FastQuorum int
 
+	// Electorate are the nodes whose votes alone can decide in one round, the same at all nodes for ever: sorted, some of
+	// Nodes, quorum.ElectorateMin of them at least. Default: all. If they are fewer, FastQuorum is by default the
+	// smallest that is legal among them, quorum.FastMinOf, and mode G's rules are followed.
+	Electorate []NodeID
+
 	MaxSkew      uint64 // a TxnID further ahead of this node's clock is refused; default 1 s
 	HLCReserve   uint64 // how far the clock is reserved ahead; below MaxSkew; default 500 ms
 	RetryAfter   uint64 // first retransmission; doubles up to RetryMax; default 50 ms
@@ -84,8 +89,14 @@ func (c Config) withDefaults() Config {
 	if c.SuspectMin == 0 {
 		c.SuspectMin = min(200*Millisecond, c.SuspectAfter)
 	}
+	if len(c.Electorate) == 0 {
+		c.Electorate = c.Nodes
+	}
 	if c.FastQuorum == 0 {
 		c.FastQuorum = quorum.Fast(len(c.Nodes))
+		if c.elects() {
+			c.FastQuorum = quorum.FastMinOf(len(c.Nodes), len(c.Electorate))
+		}
 	}
 	if c.RecoverMax == 0 {
 		c.RecoverMax = 64
@@ -100,18 +111,46 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) validate() error {
-	n := len(c.Nodes)
+	n, electors := len(c.Nodes), len(c.Electorate)
 	switch {
 	case n < 1 || n > 63:
 		return fmt.Errorf("accord: Config.Nodes has %d nodes, want 1 to 63", n)
-	case !slices.IsSorted(c.Nodes) || len(slices.Compact(slices.Clone(c.Nodes))) != n || c.Nodes[0] == 0:
+	case !sortedIDs(c.Nodes):
 		return fmt.Errorf("accord: Config.Nodes is %v, want sorted distinct ids above 0", c.Nodes)
 	case !slices.Contains(c.Nodes, c.Self):
 		return fmt.Errorf("accord: Config.Self %d is not among Config.Nodes %v", c.Self, c.Nodes)
-	case c.FastQuorum < quorum.FastMin(n) || c.FastQuorum > n:
-		return fmt.Errorf("accord: Config.FastQuorum is %d, want %d to %d", c.FastQuorum, quorum.FastMin(n), n)
+	case !sortedIDs(c.Electorate) || slices.ContainsFunc(c.Electorate, func(id NodeID) bool { return !slices.Contains(c.Nodes, id) }):
+		return fmt.Errorf("accord: Config.Electorate is %v, want some of Config.Nodes %v, sorted", c.Electorate, c.Nodes)
+	case electors < quorum.ElectorateMin(n):
+		return fmt.Errorf("accord: Config.Electorate has %d nodes, want %d to %d", electors, quorum.ElectorateMin(n), n)
+	case c.FastQuorum < quorum.FastMinOf(n, electors) || c.FastQuorum > electors:
+		return fmt.Errorf("accord: Config.FastQuorum is %d, want %d to %d", c.FastQuorum, quorum.FastMinOf(n, electors), electors)
 	case c.HLCReserve >= c.MaxSkew:
 		return fmt.Errorf("accord: Config.HLCReserve is %d, want below MaxSkew %d: a restarted node starts that far ahead", c.HLCReserve, c.MaxSkew)
 	}
 	return nil
+}
+
+// sortedIDs tells whether ids are sorted, distinct and above 0.
+func sortedIDs(ids []NodeID) bool {
+	return slices.IsSorted(ids) && len(slices.Compact(slices.Clone(ids))) == len(ids) && !slices.Contains(ids, 0)
+}
+
+// elects tells whether only some of the nodes can decide in one round.
+func (c Config) elects() bool { return len(c.Electorate) < len(c.Nodes) }
+
+// general tells whether a recovery's votes may not say whether the fast path was taken, so that mode G's rules are
+// needed. Slow quorums may meet outside an electorate.
+func (c Config) general() bool {
+	return c.elects() || !quorum.VotesSuffice(len(c.Nodes), c.FastQuorum)
+}
+
+// electors returns the electorate as a set.
+func (c Config) electors() (s nodeSet) {
+	for i, id := range c.Nodes {
+		if slices.Contains(c.Electorate, id) {
+			s.add(i)
+		}
+	}
+	return s
 }

@@ -12,7 +12,7 @@ type coordination struct {
 
 	// Answers of the current phase. A node counts once.
 	answered nodeSet
-	fast     int  // of those, votes for the fast path
+	fast     int  // of those, electors' votes for the fast path
 	rejected bool // some vote came too late
 	hasBody  nodeSet
 	lateFast nodeSet // fast votes that came after the slow path was chosen; for MutateLateFastVote only
@@ -175,7 +175,7 @@ func (m *Machine) onPreAcceptOK(from NodeID, id TxnID, ok PreAcceptOK) {
 	c.vote = maxTimestamp(c.vote, ok.Vote)
 	c.deps = c.deps.Union(ok.Deps)
 	c.rejected = c.rejected || ok.Rejected
-	if ok.Fast {
+	if ok.Fast && m.mutateVotes(from) {
 		c.fast++
 	}
 	m.weigh(c)
@@ -183,12 +183,12 @@ func (m *Machine) onPreAcceptOK(from NodeID, id TxnID, ok PreAcceptOK) {
 
 // weigh decides, once, between the fast path and the slow one. docs/protocol.md §4.2.
 func (m *Machine) weigh(c *coordination) {
-	votes := c.answered.len()
+	against := (c.answered & m.electors).len() - c.fast
 	switch {
 	case c.fast >= m.mutateFast(m.fast):
 		m.decide(c, c.id.Timestamp, c.deps)
-	case votes < m.slow:
-	case votes-c.fast >= m.rejects || m.now >= m.patienceEnd(c):
+	case c.answered.len() < m.slow:
+	case against >= m.rejects || m.now >= m.patienceEnd(c):
 		m.goSlow(c)
 	default:
 		m.rearm(c, min(c.due, c.until))

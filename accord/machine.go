@@ -11,9 +11,10 @@ import (
 // give the same Readys. It does no I/O and is not safe for concurrent use.
 type Machine struct {
 	cfg        Config
-	slow, fast int  // quorum sizes
-	rejects    int  // so many votes that are not fast rule the fast path out
-	general    bool // mode G: a recovery's votes may not tell whether the fast path was taken
+	slow, fast int     // quorum sizes
+	electors   nodeSet // whose votes count for the fast path, and against it
+	rejects    int     // so many of theirs that are not fast rule the fast path out
+	general    bool    // mode G: a recovery's votes may not tell whether the fast path was taken
 	now        uint64
 	clock      hlc
 	scalars    Scalars
@@ -68,7 +69,8 @@ func Restore(cfg Config, scalars Scalars, records iter.Seq2[Record, error]) (*Ma
 	m := &Machine{cfg: cfg}
 	m.mutateRestore(&scalars)
 	*m = Machine{
-		cfg: cfg, slow: quorum.Slow(n), fast: cfg.FastQuorum, rejects: quorum.Rejects(n, cfg.FastQuorum), general: !quorum.VotesSuffice(n, cfg.FastQuorum),
+		cfg: cfg, slow: quorum.Slow(n), fast: cfg.FastQuorum, rejects: quorum.Rejects(len(cfg.Electorate), cfg.FastQuorum),
+		electors: cfg.electors(), general: mutateGeneral(cfg),
 		clock:       hlc{self: cfg.Self, epoch: scalars.Epoch, reserve: cfg.HLCReserve, last: scalars.HLCLimit, limit: scalars.HLCLimit, durable: scalars.HLCLimit},
 		scalars:     scalars,
 		durableMark: scalars.Watermark,

@@ -61,7 +61,7 @@ func (m *Machine) mutateAcceptDeps(c *coordination, deps Deps) Deps {
 
 func (m *Machine) mutateLateVote(from NodeID, id TxnID, ok PreAcceptOK) {
 	c := m.coords[id]
-	if !m.mutated(MutateLateFastVote) || c == nil || c.phase != accepting || c.ballot != (Ballot{}) || !ok.Fast {
+	if !m.mutated(MutateLateFastVote) || c == nil || c.phase != accepting || c.ballot != (Ballot{}) || !ok.Fast || !m.electors.has(m.rank(from)) {
 		return
 	}
 	c.lateFast.add(m.rank(from))

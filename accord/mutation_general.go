@@ -4,17 +4,20 @@ import "natsaccord/accord/quorum"
 
 // Planted bugs of mode G, as in mutation.go. docs/protocol.md §10.4, last column.
 const (
-	MutateIgnoreEvidence    Mutation = 1 << (iota + 32) // recovery: go by the votes alone
-	MutateInvertEvidence                                // recovery: take what is named for what is lacking
-	MutateIgnoreWait                                    // recovery: do not wait for others to be decided
-	MutateDropProposed                                  // leave the voters' deps out of a slow decision
-	MutateNoCommit                                      // decide with a slow quorum of acceptances
-	MutateAcceptStable                                  // decide with so many acceptances that votes rule others out
-	MutateStableIsCommitOK                              // take a decision told in answer to a Commit for a CommitOK
-	MutateOverwriteProposed                             // let a decision's deps replace those proposed
-	MutateMediumPath                                    // fix the deps at a slow quorum of votes for t0
-	MutateFenceOneRound                                 // decide a fence when it is collected
-	MutateFenceNoCollect                                // propose a fence without collecting it
+	MutateIgnoreEvidence     Mutation = 1 << (iota + 32) // recovery: go by the votes alone
+	MutateInvertEvidence                                 // recovery: take what is named for what is lacking
+	MutateIgnoreWait                                     // recovery: do not wait for others to be decided
+	MutateDropProposed                                   // leave the voters' deps out of a slow decision
+	MutateNoCommit                                       // decide with a slow quorum of acceptances
+	MutateAcceptStable                                   // decide with so many acceptances that votes rule others out
+	MutateStableIsCommitOK                               // take a decision told in answer to a Commit for a CommitOK
+	MutateOverwriteProposed                              // let a decision's deps replace those proposed
+	MutateMediumPath                                     // fix the deps at a slow quorum of votes for t0
+	MutateFenceOneRound                                  // decide a fence when it is collected
+	MutateFenceNoCollect                                 // propose a fence without collecting it
+	MutateOutsiderVotes                                  // count fast votes of nodes outside the electorate
+	MutateOutsiderRejects                                // recovery: count rejections of nodes outside the electorate
+	MutateElectorateSuffices                             // with an electorate: follow mode VS's rules where as many of all nodes would do
 )
 
 func (m *Machine) mutateLacks(d Deps, r TxnID) bool {
@@ -79,4 +82,23 @@ func (m *Machine) mutateCollect() bool {
 	}
 	m.proposeFence(m.fences.current)
 	return true
+}
+
+// mutateVotes tells whether a node's fast vote counts.
+func (m *Machine) mutateVotes(node NodeID) bool {
+	return m.electors.has(m.rank(node)) || m.mutated(MutateOutsiderVotes)
+}
+
+// mutateRejects tells whether it counts that a node has not voted fast.
+func (m *Machine) mutateRejects(node NodeID) bool {
+	return m.electors.has(m.rank(node)) || m.mutated(MutateOutsiderRejects)
+}
+
+// mutateGeneral tells whether mode G's rules are followed.
+func mutateGeneral(cfg Config) bool {
+	if cfg.Mutation&MutateElectorateSuffices != 0 {
+		n := len(cfg.Nodes)
+		return 2*quorum.Slow(n)-n < quorum.Rejects(len(cfg.Electorate), cfg.FastQuorum)
+	}
+	return cfg.general()
 }

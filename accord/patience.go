@@ -9,9 +9,10 @@ func (m *Machine) patienceEnd(c *coordination) uint64 {
 	if c.until == 0 {
 		c.until = m.now + m.hope(c)
 	}
-	hope := c.answered.len()
+	hope := (c.answered & m.electors).len()
+	missing := m.electors &^ c.answered
 	for i := range m.peers {
-		if !c.answered.has(i) && !m.suspects(&m.peers[i]) {
+		if missing.has(i) && !m.suspects(&m.peers[i]) {
 			hope++
 		}
 	}
@@ -23,15 +24,15 @@ func (m *Machine) patienceEnd(c *coordination) uint64 {
 
 // hope returns how long to wait for missing votes, from now on. The slow path has to be clearly shorter: it is more work.
 func (m *Machine) hope(c *coordination) uint64 {
-	detour := m.detour()
-	fastBy := c.started + m.nearest(m.fast-c.fast, ^c.answered)
+	detour, missing := m.detour(), m.electors&^c.answered
+	fastBy := c.started + m.nearest(m.fast-c.fast, missing)
 	if detour > 0 && fastBy > m.now+detour+detour/5+m.cfg.FastWaitMin {
 		return 0
 	}
 	// The slow path would take about as long again as its quorum has taken to answer.
 	until := m.now + max(m.cfg.FastWaitMin, 2*(m.now-c.started))
 	for i := range m.peers {
-		if !c.answered.has(i) {
+		if missing.has(i) {
 			until = max(until, c.started+m.patience(&m.peers[i]))
 		}
 	}

@@ -23,7 +23,7 @@ type answer struct {
 	msg  accord.Message
 }
 
-func newRegion(t *testing.T, fastQuorum int, away ...uint64) *region {
+func newRegion(t *testing.T, fastQuorum int, electorate []accord.NodeID, away ...uint64) *region {
 	r := &region{t: t, away: map[accord.NodeID]uint64{1: 1}, now: accord.Second}
 	nodes := []accord.NodeID{1}
 	for i, ms := range away {
@@ -31,7 +31,7 @@ func newRegion(t *testing.T, fastQuorum int, away ...uint64) *region {
 		r.away[accord.NodeID(i+2)] = ms
 	}
 	var err error
-	if r.machine, err = accord.New(accord.Config{Self: 1, Nodes: nodes, FastQuorum: fastQuorum}); err != nil {
+	if r.machine, err = accord.New(accord.Config{Self: 1, Nodes: nodes, FastQuorum: fastQuorum, Electorate: electorate}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -100,22 +100,27 @@ func (r *region) deliver() {
 // fast quorum can be there or two rounds to the nearest majority over, whichever is sooner.
 func TestTheShorterWay(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		fast int // quorum; 0: the default
-		away []uint64
-		path accord.Path
-		most uint64 // milliseconds
+		name     string
+		fast     int             // quorum; 0: the default
+		electors []accord.NodeID // electorate; nil: all
+		away     []uint64
+		path     accord.Path
+		most     uint64 // milliseconds
 	}{
-		{"three regions", 3, []uint64{65, 70}, accord.PathFast, 72},
-		{"three regions, seen from a far one", 3, []uint64{70, 125}, accord.PathFast, 127},
-		{"five regions, two near", 5, []uint64{65, 70, 150, 215}, accord.PathSlow, 143},
-		{"five regions, a smaller fast quorum", 4, []uint64{65, 70, 150, 215}, accord.PathFast, 152},
-		{"five regions, seen from a far one", 5, []uint64{162, 178, 70, 215}, accord.PathFast, 217},
-		{"five regions, the last one a little late", 5, []uint64{70, 97, 150, 205}, accord.PathFast, 207},
-		{"one room", 3, []uint64{1, 2}, accord.PathFast, 3},
+		{"three regions", 3, nil, []uint64{65, 70}, accord.PathFast, 72},
+		{"three regions, seen from a far one", 3, nil, []uint64{70, 125}, accord.PathFast, 127},
+		{"five regions, two near", 5, nil, []uint64{65, 70, 150, 215}, accord.PathSlow, 143},
+		{"five regions, a smaller fast quorum", 4, nil, []uint64{65, 70, 150, 215}, accord.PathFast, 152},
+		{"five regions, seen from a far one", 5, nil, []uint64{162, 178, 70, 215}, accord.PathFast, 217},
+		{"five regions, the last one a little late", 5, nil, []uint64{70, 97, 150, 205}, accord.PathFast, 207},
+		{"one room", 3, nil, []uint64{1, 2}, accord.PathFast, 3},
+		{"an electorate of two, the near ones", 0, []accord.NodeID{1, 2}, []uint64{65, 300}, accord.PathFast, 67},
+		{"an electorate of two, seen from outside", 0, []accord.NodeID{2, 3}, []uint64{65, 70}, accord.PathFast, 72},
+		{"an electorate of two, one very far", 0, []accord.NodeID{1, 3}, []uint64{65, 300}, accord.PathSlow, 203},
+		{"an electorate of three of five", 0, []accord.NodeID{1, 2, 4}, []uint64{65, 150, 70, 215}, accord.PathFast, 72},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRegion(t, c.fast, c.away...)
+			r := newRegion(t, c.fast, c.electors, c.away...)
 			for range 20 {
 				r.append()
 			}

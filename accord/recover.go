@@ -118,7 +118,7 @@ func (m *Machine) choose(c *coordination) {
 		c.vote = maxTimestamp(c.vote, r.Vote)
 		c.deps = c.deps.Union(r.LocalDeps)
 		c.rejected = c.rejected || r.Rejected
-		if !r.Fast {
+		if !r.Fast && m.mutateRejects(r.from) {
 			rejects++
 		}
 	}
