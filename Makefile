@@ -40,7 +40,7 @@ mutants: ## plant each bug, and write down which seed of the simulator finds it 
 	go test ./accord -run TestScriptsFindBugs -count=1 -v
 	go test ./accord/accordtest -run MutantsAreFound -count=1 -v -timeout 2h -mutants
 
-sim: ## simulate SEEDS clusters under faults, from SEED on (0: a fresh one); MODE=G or MODE=dense: all in mode G
+sim: ## simulate SEEDS clusters under faults, from SEED on (0: a fresh one); MODE=G, dense or electorate: all in mode G
 	go test ./accord/accordtest -run 'TestSim$$' -count=1 -v -timeout 2h -seeds $(SEEDS) -seed $(SEED) -mode '$(MODE)'
 
 blackbox: ## real processes under faults for LENGTH, on each STORE (SQLite, Postgres)

@@ -39,6 +39,10 @@ func TestScriptsFindBugs(t *testing.T) {
 		{"votes_do_not_choose_deps", accord.MutateMediumPath},
 		{"fence_two_rounds", accord.MutateFenceOneRound},
 		{"fence_collects_first", accord.MutateFenceNoCollect},
+		{"electorate_outsider_votes", accord.MutateOutsiderVotes},
+		{"electorate_outsider_rejects", accord.MutateOutsiderRejects},
+		{"electorate_quorums_meet_outside", accord.MutateElectorateSuffices},
+		{"electorate_quorums_meet_outside", accord.MutateIgnoreEvidence},
 	} {
 		t.Run(test.script, func(t *testing.T) {
 			v := plant(t, "testdata/"+test.script+".txt", test.bug)

@@ -3,6 +3,7 @@ package accordtest
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"natsaccord/accord"
 	"natsaccord/accord/quorum"
@@ -36,11 +37,7 @@ type checker struct {
 }
 
 // newChecker returns the checker for a cluster. To check something new, add it here.
-func newChecker(nodes, fastQuorum int, blind bool) *checker {
-	if fastQuorum == 0 {
-		fastQuorum = quorum.Fast(nodes)
-	}
-	sizes := sizes{slow: quorum.Slow(nodes), fast: fastQuorum, general: !quorum.VotesSuffice(nodes, fastQuorum), blind: blind}
+func newChecker(sizes sizes) *checker {
 	l := newLedger(sizes)
 	clients := newClients(l)
 	return &checker{ledger: l, clients: clients, invariants: []invariant{
@@ -86,10 +83,29 @@ func (c *checker) fail(err error) {
 	}
 }
 
+// sizes are those of the quorums that a checker demands.
 type sizes struct {
 	slow, fast int
-	general    bool // mode G
-	blind      bool // Options.Blind
+	electorate []accord.NodeID // whose votes make a fast quorum; nil: everybody's
+	general    bool            // mode G
+	blind      bool            // Options.Blind
+}
+
+// sizesOf returns the sizes for so many nodes. Where fast is zero, or there is no electorate, they are the core's default.
+func sizesOf(nodes, fast int, electorate []accord.NodeID) sizes {
+	elects := len(electorate) > 0 && len(electorate) < nodes
+	switch {
+	case fast == 0 && elects:
+		fast = quorum.FastMinOf(nodes, len(electorate))
+	case fast == 0:
+		fast = quorum.Fast(nodes)
+	}
+	return sizes{slow: quorum.Slow(nodes), fast: fast, electorate: electorate, general: elects || !quorum.VotesSuffice(nodes, fast)}
+}
+
+// elects tells whether a node's vote counts for the fast path.
+func (s sizes) elects(node accord.NodeID) bool {
+	return len(s.electorate) == 0 || slices.Contains(s.electorate, node)
 }
 
 // nodeTxn names a transaction at a node.

@@ -2,7 +2,9 @@ package accordtest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/cockroachdb/datadriven"
 
@@ -23,14 +25,20 @@ func (e *Env) start(d *datadriven.TestData) error {
 		return errors.New("nodes: want n, and only once")
 	}
 	fast, _ := number(d, "fast")
-	e.checker = newChecker(int(count), int(fast), e.bugs != 0)
+	electorate, err := electorateOf(d)
+	if err != nil {
+		return err
+	}
+	sizes := sizesOf(int(count), int(fast), electorate)
+	sizes.blind = e.bugs != 0
+	e.checker = newChecker(sizes)
 	var ids []accord.NodeID
 	for i := range count {
 		ids = append(ids, accord.NodeID(i+1))
 	}
 	for _, id := range ids {
 		cfg := configOf(d)
-		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Mutation = id, ids, int(fast), e.bugs
+		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Electorate, cfg.Mutation = id, ids, int(fast), electorate, e.bugs
 		n := newNode(cfg, e.emit, e.transmit)
 		e.nodes = append(e.nodes, n)
 		if err := n.start(); err != nil {
@@ -49,6 +57,19 @@ func (e *Env) start(d *datadriven.TestData) error {
 	e.out.int(int(count))
 	e.out.str(" nodes are up\n")
 	return nil
+}
+
+// electorateOf returns which nodes a nodes command elects, nil if it does not say.
+func electorateOf(d *datadriven.TestData) (ids []accord.NodeID, err error) {
+	arg, _ := d.Arg("electorate")
+	for _, val := range arg.Vals {
+		id, err := strconv.ParseUint(val, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("nodes: electorate has %q, want numbers of nodes", val)
+		}
+		ids = append(ids, accord.NodeID(id))
+	}
+	return ids, nil
 }
 
 // configOf returns what a nodes command asks for.

@@ -78,7 +78,7 @@ func (v *evidences) observe(e event) error {
 	x := &entry.evidence
 	switch b := s.msg.Body.(type) {
 	case accord.PreAcceptOK:
-		if b.Fast && !slices.Contains(x.fast, s.node.id) {
+		if b.Fast && v.ledger.elects(s.node.id) && !slices.Contains(x.fast, s.node.id) {
 			x.fast = append(x.fast, s.node.id)
 		}
 	case accord.RecoverOK:

@@ -250,11 +250,11 @@ func (a *answers) decidedFast(node accord.NodeID, x *ballotBox, r accord.Record)
 	return nil
 }
 
-// fastQuorum tells whether so many nodes have voted for r as it was decided, with all they knew in its deps.
+// fastQuorum tells whether so many electors have voted for r as it was decided, with all they knew in its deps.
 func (a *answers) fastQuorum(x *ballotBox, r accord.Record) bool {
 	votes := 0
-	for _, answers := range x.votes {
-		if slices.ContainsFunc(answers, func(v accord.PreAcceptOK) bool { return v.Fast && covers(*r.Deps, v.Deps) }) {
+	for from, answers := range x.votes {
+		if a.elects(from) && slices.ContainsFunc(answers, func(v accord.PreAcceptOK) bool { return v.Fast && covers(*r.Deps, v.Deps) }) {
 			votes++
 		}
 	}

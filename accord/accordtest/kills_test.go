@@ -22,6 +22,7 @@ type drill struct {
 	name   string
 	nodes  int
 	fast   int // fast quorum; zero: the core's default
+	elect  []accord.NodeID
 	orders []accordtest.Order
 	dead   []accordtest.Kill // from the beginning
 	victim accord.NodeID     // the first to be killed
@@ -57,7 +58,7 @@ func orders(last accord.NodeID, subjects ...accordtest.Order) []accordtest.Order
 func (d drill) judge(t *testing.T, seed uint64, kills ...accordtest.Kill) accordtest.Report {
 	t.Helper()
 	r := accordtest.Run(seed, accordtest.Options{
-		Nodes: d.nodes, FastQuorum: d.fast, Orders: d.orders, Kills: slices.Concat(d.dead, kills),
+		Nodes: d.nodes, FastQuorum: d.fast, Electorate: d.elect, Orders: d.orders, Kills: slices.Concat(d.dead, kills),
 		Batch: 1, Delay: 100, Jitter: max(100, d.jitter), Slow: d.slow, SyncTime: 150, ApplyTime: 50, Every: 1000,
 		Core: accord.Config{FenceEvery: 5 * ms, FenceDelay: ms},
 	})
@@ -152,6 +153,9 @@ func TestKilledAtEachStep(t *testing.T) {
 		{name: "a replica's, of 3", nodes: 3, orders: orders(2, subject, rival), victim: 3},
 		{name: "alone, four of 5 decide", nodes: 5, fast: 4, orders: orders(5, subject), victim: 1},
 		{name: "contended, four of 5 decide, with slow links", nodes: 5, fast: 4, orders: orders(5, subject, rival), victim: 1, slow: 0.3},
+		{name: "contended, two of 3 are electors", nodes: 3, elect: []accord.NodeID{1, 2}, orders: orders(3, subject, rival), victim: 1},
+		{name: "contended, two of 3 are electors, the coordinator is none", nodes: 3, elect: []accord.NodeID{2, 3}, orders: orders(3, subject, rival), victim: 1},
+		{name: "contended, three of 5 are electors", nodes: 5, elect: []accord.NodeID{1, 2, 3}, orders: orders(5, subject, rival), victim: 1},
 		{name: "four of 5 decide, with one gone", nodes: 5, fast: 4, orders: orders(4, subject, rival), dead: []accordtest.Kill{{Node: 5}}, victim: 1},
 	} {
 		t.Run(d.name, func(t *testing.T) {
@@ -201,6 +205,7 @@ func TestBothKilled(t *testing.T) {
 		{drill{name: "two coordinators, the second first", nodes: 5, orders: orders(5, subject, rival), victim: 2, second: 1}, subjectEnd, 0},
 		{drill{name: "two coordinators, of 3, that come back", nodes: 3, orders: orders(3, subject, rival), victim: 1, second: 2}, subjectEnd, 700 * ms},
 		{drill{name: "a coordinator, and who recovers", nodes: 5, orders: orders(5, subject), victim: 1, second: 2}, theEnd, 0},
+		{drill{name: "two coordinators, three of 5 are electors", nodes: 5, elect: []accord.NodeID{1, 2, 3}, orders: orders(5, subject, rival), victim: 1, second: 2}, subjectEnd, 0},
 		{drill{name: "two coordinators, four of 5 decide", nodes: 5, fast: 4, orders: orders(5, subject, rival), victim: 1, second: 2}, subjectEnd, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -66,6 +66,9 @@ func generalMutants() []mutant {
 		{"fix deps with the votes", accord.MutateMediumPath, 0, 100},
 		{"fence in one round", accord.MutateFenceOneRound, 0, 100},
 		{"fence without collecting", accord.MutateFenceNoCollect, 0, 100},
+		{"count a fast vote from outside", accord.MutateOutsiderVotes, 0, 100},
+		{"count a rejection from outside", accord.MutateOutsiderRejects, 0, 600},
+		{"go by an electorate's votes alone", accord.MutateElectorateSuffices, 0, 100},
 	}
 }
 

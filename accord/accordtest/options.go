@@ -12,8 +12,9 @@ import (
 // probabilities for each step of the simulation, or for each message; times are microseconds.
 type Options struct {
 	Nodes      int
-	FastQuorum int  // 0: the core's default
-	Mode       Mode // how the options were drawn, if not by Swarm
+	FastQuorum int             // 0: the core's default
+	Electorate []accord.NodeID // nil: all nodes
+	Mode       Mode            // how the options were drawn, if not by Swarm
 	Policy     Policy
 	StepTime   uint64 // mean time between two steps if the Policy is not Timed
 
@@ -64,13 +65,16 @@ type Mode uint8
 
 // The modes.
 const (
-	ModeSwarm Mode = iota // by Swarm
-	ModeG                 // by SwarmG
-	ModeDense             // by Dense
+	ModeSwarm      Mode = iota // by Swarm
+	ModeG                      // by SwarmG
+	ModeDense                  // by Dense
+	ModeElectorate             // by Elected
 )
 
 // again returns what has TestSim draw the options in the same way.
-func (o Options) again() string { return [...]string{"", " -mode G", " -mode dense"}[o.Mode] }
+func (o Options) again() string {
+	return [...]string{"", " -mode G", " -mode dense", " -mode electorate"}[o.Mode]
+}
 
 // Policy is how the next step is chosen from all that could happen.
 type Policy uint8
@@ -88,6 +92,17 @@ func (p Policy) String() string { return [...]string{"timed", "uniform", "priori
 // Swarm draws a run's options: which faults happen, how often, and how crowded it is. Each run has some and
 // lacks others, since too many kinds of faults at once hide each other.
 func Swarm(seed uint64) Options {
+	o := swarm(seed)
+	if o.general() {
+		o.elect(seed, 3)
+	} else {
+		o.elect(seed, 12)
+	}
+	return o
+}
+
+// swarm is Swarm without electorates.
+func swarm(seed uint64) Options {
 	r := rand.New(rand.NewPCG(seed, 1))
 	o := Options{
 		Nodes:    pick(r, 3, 3, 3, 3, 5, 5, 5, 7, 1, 2, 4, 6),
@@ -142,23 +157,32 @@ func Swarm(seed uint64) Options {
 	return o
 }
 
-// SwarmG draws a run in mode G, which 5 and 7 nodes have.
+// SwarmG draws a run in mode G, which 5 and 7 nodes have, and others with an electorate.
 func SwarmG(seed uint64) Options {
-	o := Swarm(seed)
+	o := swarm(seed)
+	o.Mode = ModeG
+	if o.elect(seed, 3) {
+		return o
+	}
 	if quorum.FastMin(o.Nodes) == quorum.Fast(o.Nodes) {
 		o.Nodes = 5
 		if seed%8 == 0 {
 			o.Nodes = 7
 		}
 	}
-	o.FastQuorum, o.Mode = quorum.FastMin(o.Nodes), ModeG
+	o.FastQuorum = quorum.FastMin(o.Nodes)
 	return o
 }
 
-// general tells whether the run is in mode G.
-func (o Options) general() bool {
-	return o.FastQuorum > 0 && !quorum.VotesSuffice(o.Nodes, o.FastQuorum)
+// sizes returns the sizes of quorums in the run.
+func (o Options) sizes() sizes {
+	s := sizesOf(o.Nodes, o.FastQuorum, o.Electorate)
+	s.blind = o.Blind
+	return s
 }
+
+// general tells whether the run is in mode G.
+func (o Options) general() bool { return o.sizes().general }
 
 // crowd makes a run short and dense: few transactions, all on the same keys and at the same time, and nodes so
 // impatient that several of them try to decide each. Such runs find the consensus bugs, the others those of
@@ -242,14 +266,21 @@ func some(r *rand.Rand, most float64) float64 {
 
 // String returns the options on one line.
 func (o Options) String() string {
-	return fmt.Sprintf("nodes=%d fast=%d policy=%v txns=%d reads=%d keys=%d+%d crash=%.3g assassin=%.3g starve=%.3g pause=%.3g partition=%.3g loss=%.3g double=%.3g replay=%.3g skew=%d drift=%.3g jump=%.3g",
-		o.Nodes, o.FastQuorum, o.Policy, o.Txns, o.Reads, o.HotKeys, o.ColdKeys, o.Crash, o.Assassin, o.Starve, o.Pause, o.Partition, o.Loss, o.Double, o.Replay, o.Skew, o.Drift, o.ClockJump)
+	return fmt.Sprintf("nodes=%d fast=%d electorate=%v policy=%v txns=%d reads=%d keys=%d+%d crash=%.3g assassin=%.3g starve=%.3g pause=%.3g partition=%.3g loss=%.3g double=%.3g replay=%.3g skew=%d drift=%.3g jump=%.3g",
+		o.Nodes, o.FastQuorum, o.Electorate, o.Policy, o.Txns, o.Reads, o.HotKeys, o.ColdKeys, o.Crash, o.Assassin, o.Starve, o.Pause, o.Partition, o.Loss, o.Double, o.Replay, o.Skew, o.Drift, o.ClockJump)
 }
 
 // Dense draws a short run in mode G that is all about deciding: a few transactions on one key or two, no disks, no
 // crashes, a network that is parted half of the time, and nodes that recover what others are at. It finds the rare
 // bugs of mode G soonest.
 func Dense(seed uint64) Options {
+	o := dense(seed)
+	o.elect(seed, 3, denseNodes()...)
+	return o
+}
+
+// dense is Dense without electorates.
+func dense(seed uint64) Options {
 	r := rand.New(rand.NewPCG(seed, 3))
 	ms := accord.Millisecond
 	n := pick(r, 5, 5, 5, 5, 5, 7)

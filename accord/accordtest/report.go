@@ -20,6 +20,9 @@ func (s *Sim) report(seed uint64) Report {
 	if s.o.general() {
 		s.stats.InModeG = 1
 	}
+	if s.o.Electorate != nil {
+		s.stats.Elected = 1
+	}
 	s.stats.VirtualTime = s.now - epochStart
 	for _, m := range s.nodes {
 		for _, c := range m.spent {

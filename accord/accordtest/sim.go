@@ -53,7 +53,7 @@ func run(seed uint64, o Options, keepAll bool) Report {
 	s := &Sim{
 		o: o, rng: rng, now: epochStart,
 		net: newNetwork(rng, o), load: newWorkload(rng, o), schedule: newScheduler(rng, o.Policy),
-		checker: newChecker(o.Nodes, o.FastQuorum, o.Blind),
+		checker: newChecker(o.sizes()),
 	}
 	if keepAll {
 		s.trace.all = &strings.Builder{}
@@ -110,7 +110,7 @@ func (s *Sim) boot() error {
 	}
 	for _, id := range ids {
 		cfg := s.o.Core
-		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Seed = id, ids, s.o.FastQuorum, s.rng.Uint64()
+		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Electorate, cfg.Seed = id, ids, s.o.FastQuorum, s.o.Electorate, s.rng.Uint64()
 		m := &member{Node: newNode(cfg, s.emit, s.transmit), clock: s.anyClock()}
 		m.loose = s.o.Loose
 		m.slowDisk = s.happens(s.o.SlowDisk)

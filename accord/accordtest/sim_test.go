@@ -15,7 +15,7 @@ import (
 var (
 	firstSeed = flag.Uint64("seed", 1, "TestSim: first seed; 0: a fresh one")
 	seeds     = flag.Int("seeds", 200/slower, "TestSim: how many seeds to run")
-	mode      = flag.String("mode", "", "TestSim: G: all runs in mode G; dense: all dense; otherwise one in denseEvery is")
+	mode      = flag.String("mode", "", "TestSim: G: all runs in mode G; dense: all dense; electorate: all with one; otherwise one in denseEvery is dense")
 	keepTrace = flag.Bool("whole", false, "TestSim: print the whole transcript of a failed run")
 )
 
@@ -54,6 +54,8 @@ func swarm(seed uint64) accordtest.Options {
 	switch {
 	case *mode == "dense" || *mode == "" && seed%denseEvery == 0:
 		return accordtest.Dense(seed)
+	case *mode == "electorate":
+		return accordtest.Elected(seed)
 	case *mode == "G":
 		return accordtest.SwarmG(seed)
 	}

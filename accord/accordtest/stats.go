@@ -28,6 +28,7 @@ type Stats struct {
 	Invalidated uint64 `in:"decisions"`
 
 	InModeG      uint64 `in:"mode G"` // runs
+	Elected      uint64 `in:"mode G"` // of these, with an electorate
 	Commits      uint64 `in:"mode G"` // rounds
 	FenceAccepts uint64 `in:"mode G"` // rounds
 	RuledOut     uint64 `in:"mode G"` // fast paths, by evidence alone
