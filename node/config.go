@@ -18,6 +18,8 @@ type Config struct {
 	Nodes   []string // all nodes, this one included; a node's number is its place in their sorted order
 	Version string   // of the program, for status
 
+	Electorate []string // nodes whose votes alone can decide in one round, the same at all for ever; default all
+
 	PreAcceptTimeout time.Duration // for the first round of an append; default 5 s
 	AcceptTimeout    time.Duration // for its second round; default 5 s
 	DependencyWait   time.Duration // longest wait of a read for what it must see; default 30 s
@@ -29,7 +31,7 @@ type Config struct {
 	MaxWaiting       int           // batches of peer messages waiting to be handled, beyond which they are dropped; default 16,384
 
 	Limits event.Limits  // of a request; default event.DefaultLimits
-	Core   accord.Config // tuning of the protocol; Self and Nodes are filled in
+	Core   accord.Config // tuning of the protocol; Self, Nodes and Electorate are filled in
 	Logger *slog.Logger  // default slog.Default
 	Now    func() time.Time
 
@@ -72,6 +74,9 @@ func (c Config) withDefaults() Config {
 	for i := range c.Nodes {
 		c.Core.Nodes = append(c.Core.Nodes, accord.NodeID(i+1))
 	}
+	for _, name := range slices.Sorted(slices.Values(c.Electorate)) {
+		c.Core.Electorate = append(c.Core.Electorate, accord.NodeID(slices.Index(c.Nodes, name)+1))
+	}
 	return c
 }
 
@@ -92,6 +97,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("node: Config.Nodes %q names a node twice", c.Nodes)
 	case c.Bundle < 1 || c.Bundle > maxBundle:
 		return fmt.Errorf("node: Config.Bundle is %d, want 1 to %d", c.Bundle, maxBundle)
+	case slices.ContainsFunc(c.Electorate, func(name string) bool { return !slices.Contains(c.Nodes, name) }):
+		return fmt.Errorf("node: Config.Electorate %q is not among Config.Nodes %q", c.Electorate, c.Nodes)
 	case c.Workers < 1 || c.BatchSize < 1 || c.MaxInFlight < 1 || c.MaxWaiting < 1:
 		return fmt.Errorf("node: Config.Workers, BatchSize, MaxInFlight and MaxWaiting are %d, %d, %d and %d, want at least 1",
 			c.Workers, c.BatchSize, c.MaxInFlight, c.MaxWaiting)

@@ -24,6 +24,7 @@ const natsPort = 4222
 type dev struct {
 	count     int
 	fast      int
+	elect     []string
 	dir       string
 	memory    bool
 	attach    string
@@ -46,6 +47,7 @@ func (m Main) devCommand() *cobra.Command {
 	f := c.Flags()
 	f.IntVar(&d.count, "nodes", 3, "number of nodes")
 	f.IntVar(&d.fast, "fast-quorum", 0, "how many nodes decide in one round: of 5 nodes 4 will do, of 7, 6 (default: as recovers most simply, all of an odd number)")
+	f.StringSliceVar(&d.elect, "electorate", nil, "nodes whose votes alone decide in one round, as n1,n2 of three (default: all)")
 	f.StringVar(&d.dir, "dir", "", "directory for the nodes' SQLite files (default: a temporary one, removed at the end)")
 	f.BoolVar(&d.memory, "memory", false, "keep everything in memory: fast, and gone at the end")
 	f.StringVar(&d.attach, "attach", "", "URL of a NATS server to use instead of an embedded one")
@@ -67,7 +69,15 @@ func (d dev) validate() error {
 	case d.memory && d.dir != "":
 		return fmt.Errorf("%w: --memory and --dir exclude each other", errUsage)
 	}
-	return checkFast(d.fast, d.count)
+	return checkVoting(d.fast, d.elect, d.names())
+}
+
+// names returns what the nodes are called.
+func (d dev) names() (names []string) {
+	for i := range d.count {
+		names = append(names, fmt.Sprintf("n%d", i+1))
+	}
+	return names
 }
 
 // storeURLs returns a store for each node, and what to do with them at the end.
@@ -131,10 +141,7 @@ func (m Main) cluster(ctx context.Context, d dev, port int, ready func(context.C
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer moreProcs(len(urls))()
-	var names []string
-	for i := range urls {
-		names = append(names, fmt.Sprintf("n%d", i+1))
-	}
+	names := d.names()
 	errs := make([]error, len(urls))
 	var serving, running sync.WaitGroup
 	serving.Add(len(urls))
@@ -143,7 +150,7 @@ func (m Main) cluster(ctx context.Context, d dev, port int, ready func(context.C
 			once := sync.OnceFunc(serving.Done)
 			defer once()
 			one := member{
-				name: names[i], nodes: append([]string(nil), names...), cluster: bus.DefaultPrefix, fast: d.fast, prefix: d.prefix, store: urls[i], live: d.live, scrubEvery: d.scrubEvery, scrubRate: d.scrubRate,
+				name: names[i], nodes: append([]string(nil), names...), cluster: bus.DefaultPrefix, fast: d.fast, electorate: d.elect, prefix: d.prefix, store: urls[i], live: d.live, scrubEvery: d.scrubEvery, scrubRate: d.scrubRate,
 				nats: bus.Config{Servers: []string{server}, Insecure: d.attach != ""}, logger: logger, retention: d.retention, drainFor: 5 * time.Second,
 			}
 			if errs[i] = one.run(ctx, once); errs[i] != nil {

@@ -20,10 +20,46 @@ func TestFastQuorumIsForEver(t *testing.T) {
 	}
 }
 
+// TestElectorateIsForEver does so with an electorate: what two of three decide is another cluster's for those who want
+// all three, or two others.
+func TestElectorateIsForEver(t *testing.T) {
+	dir := t.TempDir()
+	t.Run("two", func(t *testing.T) {
+		server := serverOf(t, startDev(t, "--electorate", "n2,n1", "--dir", dir))
+		for _, node := range []string{"n1", "n3"} {
+			if code, out := run(t, "append", "account."+node, `{"n":1}`, "--server", server, "--node", node); code != exitDone {
+				t.Errorf("append: got %d, %q", code, out)
+			}
+		}
+		if code, out := run(t, "read", "account.n3", "--server", server, "--node", "n1"); code != exitDone || !strings.Contains(out, `{"n":1}`) {
+			t.Errorf("read: got %d, %q", code, out)
+		}
+	})
+	for _, args := range [][]string{nil, {"--electorate", "n1,n3"}} {
+		if code, out := run(t, append([]string{"dev", "--dir", dir}, args...)...); code == exitDone || !strings.Contains(out, "belongs to another node") {
+			t.Errorf("%v: got %d, %q, want the databases refused", args, code, out)
+		}
+	}
+}
+
+func TestElectorateMustBeLegal(t *testing.T) {
+	for _, args := range [][]string{
+		{"dev", "--nodes", "5", "--electorate", "n1,n2"},
+		{"dev", "--electorate", "n1,n4"},
+		{"dev", "--electorate", "n1,n1"},
+		{"node", "--node", "a", "--cluster", "a,b,c", "--store", "sqlite::memory:", "--electorate", "a"},
+	} {
+		if code, out := run(t, args...); code != exitUsage || !strings.Contains(out, "--electorate ") {
+			t.Errorf("accord %v: got %d, %q", args, code, out)
+		}
+	}
+}
+
 func TestFastQuorumMustBeLegal(t *testing.T) {
 	for _, args := range [][]string{
 		{"dev", "--nodes", "5", "--fast-quorum", "3"},
 		{"dev", "--nodes", "5", "--fast-quorum", "6"},
+		{"dev", "--nodes", "5", "--electorate", "n1,n2,n3", "--fast-quorum", "2"},
 		{"node", "--node", "a", "--cluster", "a,b,c", "--store", "sqlite::memory:", "--fast-quorum", "2"},
 	} {
 		if code, out := run(t, args...); code != exitUsage || !strings.Contains(out, "--fast-quorum is") {

@@ -27,6 +27,7 @@ func (m Main) nodeCommand() *cobra.Command {
 	f.StringSliceVar(&one.nodes, "cluster", nil, "names of all nodes, this one included")
 	f.StringVar(&one.cluster, "cluster-name", bus.DefaultPrefix, "name of the cluster")
 	f.IntVar(&one.fast, "fast-quorum", 0, "how many nodes decide in one round, the same on all (default: what recovers most simply, all of 3, 5 or 7; of 5, 4 will do, of 7, 6)")
+	f.StringSliceVar(&one.electorate, "electorate", nil, "names of the nodes whose votes alone decide in one round, the same on all (default: all of them)")
 	f.StringVar(&one.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
 	f.StringVar(&one.store, "store", "", "postgres://… or sqlite:PATH")
 	f.StringVar(&one.journal, "journal", "", "directory of the journal's files, or \"sql\" to keep it in the store (default: beside a SQLite file, else \"sql\")")
@@ -54,7 +55,7 @@ func (m Main) node(ctx context.Context, one member, embedded bool) error {
 	case one.single && len(one.nodes) != 1:
 		return fmt.Errorf("%w: --single goes with one node", errUsage)
 	}
-	if err := checkFast(one.fast, len(one.nodes)); err != nil {
+	if err := checkVoting(one.fast, one.electorate, one.nodes); err != nil {
 		return err
 	}
 	if embedded {

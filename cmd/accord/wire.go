@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"natsaccord/accord/quorum"
 	"natsaccord/bus"
 	"natsaccord/event"
 	"natsaccord/node"
@@ -30,7 +29,8 @@ type member struct {
 	name       string
 	nodes      []string
 	cluster    string
-	fast       int // fast quorum; zero: the core's default
+	fast       int      // fast quorum; zero: the core's default
+	electorate []string // nodes whose votes decide in one round; empty: all
 	prefix     string
 	store      string // URL
 	single     bool
@@ -54,23 +54,6 @@ func moreProcs(nodes int) (restore func()) {
 	before := runtime.GOMAXPROCS(0)
 	runtime.GOMAXPROCS(before + nodes)
 	return func() { runtime.GOMAXPROCS(before) }
-}
-
-// voters names the cluster to its members and on their databases. All must have the same fast quorum, for ever: so
-// those with another than the usual one have another name, and neither hear of the others nor open their databases.
-func (m member) voters() string {
-	if m.fast == 0 || m.fast == quorum.Fast(len(m.nodes)) {
-		return m.cluster
-	}
-	return fmt.Sprintf("%s-fast%d", m.cluster, m.fast)
-}
-
-// checkFast refuses a fast quorum that is not one of so many nodes.
-func checkFast(fast, nodes int) error {
-	if fast != 0 && nodes > 0 && (fast < quorum.FastMin(nodes) || fast > nodes) {
-		return fmt.Errorf("%w: --fast-quorum is %d, want %d to %d for %d nodes", errUsage, fast, quorum.FastMin(nodes), nodes, nodes)
-	}
-	return nil
 }
 
 // run runs the node until ctx ends, then stops it gracefully: it refuses new requests, finishes its own
@@ -98,7 +81,7 @@ func (m member) run(ctx context.Context, ready func()) (err error) {
 	if m.single {
 		cfg = node.SingleNode(m.name)
 	}
-	cfg.Retention, cfg.Core.FastQuorum = m.retention, m.fast
+	cfg.Retention, cfg.Core.FastQuorum, cfg.Electorate = m.retention, m.fast, m.electorate
 	cfg.Name, cfg.Cluster, cfg.Nodes, cfg.Version, cfg.Logger = m.name, m.cluster, m.nodes, version, m.logger
 	n, err := node.New(cfg, peers, store)
 	if err != nil {

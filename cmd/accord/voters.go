@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"natsaccord/accord/quorum"
+)
+
+// voters names the cluster to its members and on their databases. All must have the same fast quorum of the same
+// electorate, for ever: so those with other than the usual ones have another name, and neither hear of the others nor open
+// their databases. Nodes are named by their numbers.
+func (m member) voters() string {
+	usual := quorum.Fast(len(m.nodes))
+	if len(m.electorate) == 0 || len(m.electorate) == len(m.nodes) {
+		if m.fast == 0 || m.fast == usual {
+			return m.cluster
+		}
+		return fmt.Sprintf("%s-fast%d", m.cluster, m.fast)
+	}
+	fast := m.fast
+	if fast == 0 {
+		fast = quorum.FastMinOf(len(m.nodes), len(m.electorate))
+	}
+	var name strings.Builder
+	fmt.Fprintf(&name, "%s-fast%d-of", m.cluster, fast)
+	for i, node := range slices.Sorted(slices.Values(m.nodes)) {
+		if slices.Contains(m.electorate, node) {
+			fmt.Fprintf(&name, "-%d", i+1)
+		}
+	}
+	return name.String()
+}
+
+// checkVoting refuses an electorate and a fast quorum that are not ones of these nodes.
+func checkVoting(fast int, electorate, nodes []string) error {
+	n, electors := len(nodes), len(electorate)
+	if n == 0 {
+		return nil
+	}
+	for i, name := range electorate {
+		if !slices.Contains(nodes, name) || slices.Contains(electorate[:i], name) {
+			return fmt.Errorf("%w: --electorate is %q, want some of %q", errUsage, electorate, nodes)
+		}
+	}
+	if electors == 0 {
+		electors = n
+	}
+	if electors < quorum.ElectorateMin(n) {
+		return fmt.Errorf("%w: --electorate has %d nodes, want %d to %d of %d nodes", errUsage, electors, quorum.ElectorateMin(n), n, n)
+	}
+	if least := quorum.FastMinOf(n, electors); fast != 0 && (fast < least || fast > electors) {
+		return fmt.Errorf("%w: --fast-quorum is %d, want %d to %d for %d of %d nodes", errUsage, fast, least, electors, electors, n)
+	}
+	return nil
+}
