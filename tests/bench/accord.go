@@ -28,13 +28,14 @@ const clusterSize = 3
 // accordCluster is three nodes, each connected in process to a NATS server of its own, and a client over TCP to
 // each of the servers.
 type accordCluster struct {
-	ended    closers
-	servers  embeddednats.Cluster
-	members  []*accordMember
-	conns    []*nats.Conn // of the clients
-	clients  []*client.Client
-	postgres pgtest.Server
-	fast     int // fast quorum; zero: the core's default
+	ended      closers
+	servers    embeddednats.Cluster
+	members    []*accordMember
+	conns      []*nats.Conn // of the clients
+	clients    []*client.Client
+	postgres   pgtest.Server
+	fast       int      // fast quorum; zero: the core's default
+	electorate []string // names of nodes; nil: all
 }
 
 // accordMember is one node and what it stands on.
@@ -165,7 +166,7 @@ func (a *accordCluster) startNode(ctx context.Context, names []string, i int, cf
 		return err
 	}
 	a.ended.add(func() error { peers.Close(); return nil })
-	n, err := node.New(node.Config{Name: names[i], Cluster: "bench", Nodes: names, Logger: logger, Core: accord.Config{FastQuorum: a.fast}}, peers, store)
+	n, err := node.New(node.Config{Name: names[i], Cluster: "bench", Nodes: names, Electorate: a.electorate, Logger: logger, Core: accord.Config{FastQuorum: a.fast}}, peers, store)
 	if err != nil {
 		return err
 	}

@@ -18,21 +18,23 @@ import (
 
 // farSettings say what is measured in a wide area.
 type farSettings struct {
-	area      area
-	systems   []string
-	conflicts []int    // percent of the appends that go to one stream of all regions
-	down      []string // regions cut off, one after another
-	clients   int      // in each region, each with one request in flight
-	warm      int      // appends of each client before those that count: links get known, leaders found
-	count     int      // appends of each client that count
-	dir       string
+	area       area
+	systems    []string
+	electorate voting   // measured as accord-e; zero: not
+	conflicts  []int    // percent of the appends that go to one stream of all regions
+	down       []string // regions cut off, one after another
+	clients    int      // in each region, each with one request in flight
+	warm       int      // appends of each client before those that count: links get known, leaders found
+	count      int      // appends of each client that count
+	dir        string
 }
 
 // parseFar reads the arguments behind "wan".
 func parseFar(args []string) (s farSettings, err error) {
 	f := flag.NewFlagSet("bench wan", flag.ContinueOnError)
 	regions := f.Int("regions", 3, "regions, 3 or 5")
-	systems := f.String("systems", "jetstream,accord,accord-g", "systems to measure; accord-g is there with 5 regions only")
+	systems := f.String("systems", "jetstream,accord,accord-g,accord-e", "systems to measure; accord-g is there with 5 regions only, accord-e with -electorate")
+	electorate := f.String("electorate", "", "regions whose votes alone decide in one round, for accord-e")
 	conflicts := f.String("conflicts", "0,2,10,100", "percent of the appends that go to one stream of all regions, one after another")
 	down := f.String("down", "", "regions to cut off, one after another (default: the leader's and the last one; none: no region)")
 	f.IntVar(&s.clients, "clients", 2, "clients in each region")
@@ -46,6 +48,11 @@ func parseFar(args []string) (s farSettings, err error) {
 		return s, fmt.Errorf("-regions, -clients, -warm and -count are %d, %d, %d and %d, want 3 or 5, and at least 1", *regions, s.clients, s.warm, s.count)
 	}
 	s.area, s.systems = newArea(*regions), strings.Split(*systems, ",")
+	if *electorate != "" {
+		if s.electorate, err = s.area.of(strings.Split(*electorate, ",")); err != nil {
+			return s, err
+		}
+	}
 	if s.conflicts, err = parseConflicts(*conflicts); err != nil {
 		return s, err
 	}
@@ -127,7 +134,7 @@ func (s farSettings) run(ctx context.Context, out io.Writer) (err error) {
 	fmt.Fprintln(out, where)
 	results := make(map[string][]farResult)
 	var names []string
-	for _, c := range farCandidates(s.area) {
+	for _, c := range farCandidates(s.area, s.electorate) {
 		if !slices.Contains(s.systems, c.name) {
 			continue
 		}

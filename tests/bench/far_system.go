@@ -13,7 +13,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"natsaccord/accord/quorum"
 	"natsaccord/client"
 	"natsaccord/embeddednats"
 	"natsaccord/event"
@@ -40,18 +39,19 @@ type farSystem interface {
 }
 
 // farCandidates are the systems that can be measured in an area.
-func farCandidates(a area) []farCandidate {
-	n := len(a.regions)
+func farCandidates(a area, electorate voting) []farCandidate {
+	accord := func(v voting) func(context.Context, string) (farSystem, error) {
+		return func(ctx context.Context, dir string) (farSystem, error) { return startFarAccord(ctx, a, dir, v) }
+	}
 	all := []farCandidate{
 		{"jetstream", func(ctx context.Context, dir string) (farSystem, error) { return startFarJetStream(ctx, a, dir) }},
-		{"accord", func(ctx context.Context, dir string) (farSystem, error) {
-			return startFarAccord(ctx, a, dir, quorum.Fast(n))
-		}},
+		{"accord", accord(a.all())},
 	}
-	if quorum.FastMin(n) < quorum.Fast(n) {
-		all = append(all, farCandidate{"accord-g", func(ctx context.Context, dir string) (farSystem, error) {
-			return startFarAccord(ctx, a, dir, quorum.FastMin(n))
-		}})
+	if a.fewer().fast < a.all().fast {
+		all = append(all, farCandidate{"accord-g", accord(a.fewer())})
+	}
+	if electorate.fast > 0 {
+		all = append(all, farCandidate{"accord-e", accord(electorate)})
 	}
 	return all
 }
@@ -64,11 +64,15 @@ type farCandidate struct {
 // farAccord is a node with SQLite in each region, and a client beside it.
 type farAccord struct {
 	accordCluster
-	far *farServers
+	far    *farServers
+	voting voting
 }
 
-func startFarAccord(ctx context.Context, a area, dir string, fast int) (_ farSystem, err error) {
-	f := &farAccord{accordCluster: accordCluster{fast: fast}}
+func startFarAccord(ctx context.Context, a area, dir string, v voting) (_ farSystem, err error) {
+	f := &farAccord{accordCluster: accordCluster{fast: v.fast}, voting: v}
+	for _, region := range v.electorate {
+		f.electorate = append(f.electorate, fmt.Sprintf("n%d", region+1))
+	}
 	if f.far, err = startFar(ctx, a, embeddednats.Config{Name: "accord"}); err != nil {
 		return nil, err
 	}
@@ -113,7 +117,7 @@ func (f *farAccord) settle(ctx context.Context) error {
 }
 
 func (f *farAccord) model(_ context.Context, a area, region int) (time.Duration, error) {
-	return a.leaderless(region, f.fast), nil
+	return a.leaderless(region, f.voting), nil
 }
 
 func (f *farAccord) fastPaths(ctx context.Context, region int) (fast, all uint64, err error) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"natsaccord/accord/quorum"
 	"natsaccord/embeddednats"
 )
 
@@ -80,11 +79,13 @@ func TestModels(t *testing.T) {
 	}{
 		{"a leader in 3", three, led, []int{65, 130, 135}},
 		{"a leader in 5", five, led, []int{70, 135, 140, 220, 285}},
-		{"leaderless in 3", three, leaderless(3), []int{70, 125, 125}},
-		{"leaderless in 5", five, leaderless(5), []int{140, 162, 205, 194, 215}},
-		{"a smaller fast quorum in 5", five, leaderless(quorum.FastMin(5)), []int{140, 125, 178, 150, 178}},
-		{"one of 3 cut off", three.without("us-east-1"), leaderless(3), []int{0, 250, 250}},
-		{"one of 5 cut off", five.without("ap-southeast-1"), leaderless(quorum.FastMin(5)), []int{140, 125, 205, 205, 0}},
+		{"leaderless in 3", three, leaderless(three.all()), []int{70, 125, 125}},
+		{"leaderless in 5", five, leaderless(five.all()), []int{140, 162, 205, 194, 215}},
+		{"a smaller fast quorum in 5", five, leaderless(five.fewer()), []int{140, 125, 178, 150, 178}},
+		{"one of 3 cut off", three.without("us-east-1"), leaderless(three.all()), []int{0, 250, 250}},
+		{"one of 5 cut off", five.without("ap-southeast-1"), leaderless(five.fewer()), []int{140, 125, 205, 205, 0}},
+		{"an electorate of 2 of 3", three, leaderless(voting{2, []int{0, 1}}), []int{65, 65, 125}},
+		{"an electorate of 2 of 3, one of them cut off", three.without("us-west-2"), leaderless(voting{2, []int{0, 1}}), []int{140, 0, 140}},
 	} {
 		for _, region := range c.area.up() {
 			if got, want := c.of(c.area, region), time.Duration(c.want[region])*time.Millisecond; got != want {
@@ -96,13 +97,13 @@ func TestModels(t *testing.T) {
 
 func led(a area, region int) time.Duration { return a.led(region, farLeader) }
 
-func leaderless(fast int) func(area, int) time.Duration {
-	return func(a area, region int) time.Duration { return a.leaderless(region, fast) }
+func leaderless(v voting) func(area, int) time.Duration {
+	return func(a area, region int) time.Duration { return a.leaderless(region, v) }
 }
 
 // TestFarSystemsTakeAppends goes through both kinds of scenario as briefly as can be.
 func TestFarSystemsTakeAppends(t *testing.T) {
-	s, err := parseFar([]string{"-clients=1", "-warm=2", "-count=2", "-conflicts=50", "-down=eu-west-1"})
+	s, err := parseFar([]string{"-clients=1", "-warm=2", "-count=2", "-conflicts=50", "-down=eu-west-1", "-electorate=us-east-1,us-west-2"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,18 +111,18 @@ func TestFarSystemsTakeAppends(t *testing.T) {
 	if err := s.run(t.Context(), &out); err != nil {
 		t.Fatalf("%v: %s", err, &out)
 	}
-	for _, row := range []string{"| jetstream p50 |", "| accord p50 |", "| accord × model |", "| accord × jetstream |"} {
+	for _, row := range []string{"| jetstream p50 |", "| accord p50 |", "| accord × model |", "| accord × jetstream |", "| accord-e p50 |"} {
 		if n := strings.Count(out.String(), row); n != 2 {
 			t.Errorf("%q stands there %d times, want once for each scenario:\n%s", row, n, &out)
 		}
 	}
-	if all, fine := strings.Count(out.String(), "failed ["), strings.Count(out.String(), "failed []"); all != 4 || fine != all {
+	if all, fine := strings.Count(out.String(), "failed ["), strings.Count(out.String(), "failed []"); all != 6 || fine != all {
 		t.Errorf("appends failed:\n%s", &out)
 	}
 }
 
 func TestBadFarSettings(t *testing.T) {
-	for _, args := range [][]string{{"-regions=4"}, {"-conflicts=101"}, {"-down=nowhere"}, {"-count=0"}, {"-clients=0"}} {
+	for _, args := range [][]string{{"-regions=4"}, {"-conflicts=101"}, {"-down=nowhere"}, {"-count=0"}, {"-clients=0"}, {"-electorate=us-east-1"}, {"-electorate=us-east-1,nowhere"}} {
 		if _, err := parseFar(args); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
