@@ -42,7 +42,6 @@ func newLoaded() *loaded {
 // effects is what a batch comes to: everything to be written, in order.
 type effects struct {
 	events      []event.Event
-	heads       map[event.Stream]event.Head // of the streams written to
 	requests    []event.Request
 	executeAts  []string // of requests, one each
 	subscribers map[string]event.Subscriber
@@ -83,7 +82,7 @@ func (w *wanted) want(c event.Command) {
 
 func newEffects() *effects {
 	return &effects{
-		heads: make(map[event.Stream]event.Head), outcomes: make(map[string]string), changedAt: make(map[string]string),
+		outcomes: make(map[string]string), changedAt: make(map[string]string),
 		subscribers: make(map[string]event.Subscriber), snapshots: make(map[event.SnapshotName]*event.Snapshot),
 	}
 }
@@ -91,9 +90,6 @@ func newEffects() *effects {
 // add takes over one evaluation.
 func (e *effects) add(v event.Evaluation, executeAt string) {
 	e.events = append(e.events, v.Events...)
-	for i := range v.Events {
-		e.heads[v.Events[i].Stream] = event.Head{Version: v.Events[i].Version, Position: v.Events[i].Position}
-	}
 	if v.Request != nil {
 		e.requests = append(e.requests, *v.Request)
 		e.executeAts = append(e.executeAts, executeAt)
@@ -123,7 +119,6 @@ func (e *effects) merge(later *effects) {
 	e.requests = append(e.requests, later.requests...)
 	e.executeAts = append(e.executeAts, later.executeAts...)
 	e.applied = append(e.applied, later.applied...)
-	maps.Copy(e.heads, later.heads)
 	maps.Copy(e.outcomes, later.outcomes)
 }
 
@@ -141,14 +136,13 @@ func (e *effects) reset() {
 	clear(e.executeAts)
 	clear(e.applied)
 	clear(e.records)
-	clear(e.heads)
 	clear(e.outcomes)
 	clear(e.changedAt)
 	clear(e.subscribers)
 	clear(e.snapshots)
 	*e = effects{
 		events: e.events[:0], requests: e.requests[:0], executeAts: e.executeAts[:0], applied: e.applied[:0], records: e.records[:0],
-		heads: e.heads, outcomes: e.outcomes, changedAt: e.changedAt, subscribers: e.subscribers, snapshots: e.snapshots,
+		outcomes: e.outcomes, changedAt: e.changedAt, subscribers: e.subscribers, snapshots: e.snapshots,
 	}
 }
 

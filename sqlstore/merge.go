@@ -90,7 +90,6 @@ func (p *logPart) effects(l *loaded) *effects {
 		v := event.Event(p.Events[i])
 		if missing[v.TxnID] {
 			e.events = append(e.events, v)
-			e.heads[v.Stream] = event.Head{Version: v.Version, Position: v.Position}
 		}
 	}
 	e.logCursor = &p.Next

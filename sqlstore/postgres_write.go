@@ -134,6 +134,10 @@ func (p *postgres) lookUp(ctx context.Context, want *wanted, l *loaded) error {
 	return p.onConn(ctx, func(conn *pgx.Conn) error { return p.send(ctx, conn, b) })
 }
 
+// postgresHeads looks up each stream in the index of events, however many there are.
+const postgresHeads = `SELECT n.stream, e.version, e.position FROM unnest($1::text[]) AS n (stream)
+CROSS JOIN LATERAL (SELECT version, position FROM event WHERE stream = n.stream ORDER BY version DESC LIMIT 1) e`
+
 // queueLoads adds the statements that load what is wanted, and tells whether there are any.
 func queueLoads(b *pgx.Batch, want *wanted, l *loaded) bool {
 	before := b.Len()
@@ -143,7 +147,7 @@ func queueLoads(b *pgx.Batch, want *wanted, l *loaded) bool {
 		scan  func(rows) error
 	}{
 		{`SELECT txn_id FROM accord_txn WHERE txn_id = ANY ($1) AND status = 'applied'`, want.txnIDs, l.scanApplied},
-		{`SELECT stream, version, position FROM stream WHERE stream = ANY ($1)`, want.streams, l.scanHead},
+		{postgresHeads, want.streams, l.scanHead},
 		{`SELECT id FROM event WHERE id = ANY ($1)`, want.eventIDs, l.scanTaken},
 		{`SELECT ` + subscriberColumns + ` FROM subscriber WHERE key = ANY ($1)`, want.subscribers, l.scanSubscriber},
 		{`SELECT stream, name, version FROM snapshot WHERE stream = ANY ($1) AND NOT dropped`, want.snapshotStreams(), l.scanSnapshot},
@@ -166,7 +170,6 @@ func queueLoads(b *pgx.Batch, want *wanted, l *loaded) bool {
 // queueEffects adds the statements that write effects: one for each table, from arrays.
 func queueEffects(b *pgx.Batch, e *effects) {
 	queueEvents(b, e)
-	queueHeads(b, e)
 	queueRequests(b, e)
 	queueRecords(b, encodeRecords(e.records))
 	queueRecords(b, encodeRecords(e.applied))
@@ -225,19 +228,6 @@ func queueTags(b *pgx.Batch, rows []tagRow) {
 		tag[i], position[i] = r.tag, r.position
 	}
 	b.Queue(`INSERT INTO event_tag (tag, position) SELECT * FROM unnest($1::text[], $2::text[])`, tag, position)
-}
-
-func queueHeads(b *pgx.Batch, e *effects) {
-	if len(e.heads) == 0 {
-		return
-	}
-	var stream, position []string
-	var version []int64
-	for name, head := range e.heads {
-		stream, version, position = append(stream, string(name)), append(version, int64(head.Version)), append(position, string(head.Position))
-	}
-	b.Queue(`INSERT INTO stream (stream, version, position) SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) AS t (s, v, p) ORDER BY s
-ON CONFLICT (stream) DO UPDATE SET version = excluded.version, position = excluded.position WHERE excluded.version > stream.version`, stream, version, position)
 }
 
 func queueRequests(b *pgx.Batch, e *effects) {

@@ -267,7 +267,7 @@ func (s *Store) Head(ctx context.Context, stream event.Stream) (head event.Head,
 	if err := s.behind.settle(ctx); err != nil {
 		return head, err
 	}
-	found, err := s.engine.query(ctx, `SELECT version, position FROM stream WHERE stream = $1`, string(stream))
+	found, err := s.engine.query(ctx, `SELECT version, position FROM event WHERE stream = $1 ORDER BY version DESC LIMIT 1`, string(stream))
 	if err != nil {
 		return head, fmt.Errorf("sqlstore: head of %s: %w", stream, err)
 	}

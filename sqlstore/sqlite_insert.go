@@ -19,11 +19,6 @@ func insertEvent() insertion {
 
 func insertTag() insertion { return insertion{"event_tag", "tag, position", ""} }
 
-func insertHead() insertion {
-	return insertion{"stream", "stream, version, position",
-		`ON CONFLICT (stream) DO UPDATE SET version = excluded.version, position = excluded.position WHERE excluded.version > stream.version`}
-}
-
 func insertRequest() insertion {
 	return insertion{"request", "request_id, txn_id, execute_at, hash, committed, refusal", ""}
 }

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -114,6 +112,10 @@ func scanAll(found rows, scan func(rows) error) error {
 	return found.Err()
 }
 
+// sqliteHeads looks up each stream in the index of events, however many there are.
+const sqliteHeads = `SELECT e.stream, e.version, e.position FROM json_each(?1) n CROSS JOIN event e
+ON e.rowid = (SELECT rowid FROM event WHERE stream = n.value ORDER BY version DESC LIMIT 1)`
+
 // lookUp reads with the readers, which see what was committed last.
 func (s *sqlite) lookUp(ctx context.Context, want *wanted, l *loaded) error {
 	return s.load(ctx, s.prepareReader, want, l)
@@ -126,7 +128,7 @@ func (s *sqlite) load(ctx context.Context, p prepared, want *wanted, l *loaded) 
 		scan  func(rows) error
 	}{
 		{`SELECT txn_id FROM accord_txn WHERE txn_id IN (SELECT value FROM json_each(?1)) AND status = 'applied'`, want.txnIDs, l.scanApplied},
-		{`SELECT stream, version, position FROM stream WHERE stream IN (SELECT value FROM json_each(?1))`, want.streams, l.scanHead},
+		{sqliteHeads, want.streams, l.scanHead},
 		{`SELECT id FROM event WHERE id IN (SELECT value FROM json_each(?1))`, want.eventIDs, l.scanTaken},
 		{`SELECT ` + subscriberColumns + ` FROM subscriber WHERE key IN (SELECT value FROM json_each(?1))`, want.subscribers, l.scanSubscriber},
 		{`SELECT stream, name, version FROM snapshot WHERE stream IN (SELECT value FROM json_each(?1)) AND NOT dropped`, want.snapshotStreams(), l.scanSnapshot},
@@ -213,15 +215,7 @@ func (s *sqlite) store(ctx context.Context, e *effects) error {
 	if err := s.insert(ctx, insertTag(), len(tags), func(i int, args arguments) arguments { return args.add(tags[i].tag).add(tags[i].position) }); err != nil {
 		return err
 	}
-	streams := slices.Sorted(maps.Keys(e.heads)) // neighbours share pages
-	err := s.insert(ctx, insertHead(), len(streams), func(i int, args arguments) arguments {
-		head := e.heads[streams[i]]
-		return args.add(string(streams[i])).add(int64(head.Version)).add(string(head.Position))
-	})
-	if err != nil {
-		return err
-	}
-	err = s.insert(ctx, insertRequest(), len(e.requests), func(i int, args arguments) arguments {
+	err := s.insert(ctx, insertRequest(), len(e.requests), func(i int, args arguments) arguments {
 		r := &e.requests[i]
 		args = args.add(r.Outcome.RequestID).add(r.TxnID).add(e.executeAts[i]).add(r.Hash[:])
 		return args.add(r.Outcome.Committed).optional(encodeRefusal(&r.Outcome))
