@@ -195,8 +195,8 @@ func (a *accordCluster) append(ctx context.Context, worker int, stream string, v
 		Conditions: []event.Condition{{Stream: name, Expect: event.Expect(version)}},
 		Events:     []event.Event{{Stream: name, Type: "Filled", Data: data}},
 	})
-	if _, ok := errors.AsType[*event.ConflictError](err); ok {
-		return errConflict
+	if conflict, ok := errors.AsType[*event.ConflictError](err); ok {
+		return &conflictError{conflict.Have, true}
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"natsaccord/client/load"
@@ -16,6 +17,7 @@ type contestant struct {
 	system  system
 	streams *load.Streams
 	hot     []string
+	heard   heard
 	text    text
 	rounds  []round
 }
@@ -31,7 +33,7 @@ type round struct {
 const hotStreams = 10
 
 func newContestant(c candidate, started system, s settings) *contestant {
-	made := &contestant{candidate: c, system: started, text: newText(s.bytes, anyRandom()), streams: load.NewStreams(s.streams, 1)}
+	made := &contestant{candidate: c, system: started, text: newText(s.bytes, anyRandom()), streams: load.NewStreams(s.streams, 1), heard: heard{versions: make(map[string]uint64)}}
 	for i := range hotStreams {
 		made.hot = append(made.hot, fmt.Sprintf("hot-%d", i))
 	}
@@ -66,7 +68,7 @@ func (c *contestant) measure(ctx context.Context, s settings, keep bool) error {
 }
 
 func kind(err error) string {
-	if errors.Is(err, errConflict) {
+	if _, ok := errors.AsType[*conflictError](err); ok {
 		return "conflict"
 	}
 	if known := load.KindOf(err); known != "other" {
@@ -88,18 +90,45 @@ func (c *contestant) append(ctx context.Context, call load.Call, size int) error
 	return nil
 }
 
-// appendHot appends to a stream that all requests share: it reads the version, and tries until it is in time.
+// appendHot appends to a stream that all requests share, and tries until it is in time. It begins with the last version that this
+// program has heard of, in an acknowledgement or a refusal, and reads it only where that does not tell: for all systems alike.
 func (c *contestant) appendHot(ctx context.Context, call load.Call, size int) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	stream := c.hot[rand.IntN(len(c.hot))]
 	for {
-		version, err := c.system.version(ctx, call.Worker, stream)
-		if err != nil {
+		version := c.heard.at(stream)
+		err := c.system.append(ctx, call.Worker, stream, version, c.text.data(size, anyRandom()))
+		conflict, lost := errors.AsType[*conflictError](err)
+		switch {
+		case err == nil:
+			c.heard.learn(stream, version+1)
+			return nil
+		case !lost:
 			return err
+		case !conflict.told:
+			if conflict.have, err = c.system.version(ctx, call.Worker, stream); err != nil {
+				return err
+			}
 		}
-		if err := c.system.append(ctx, call.Worker, stream, version, c.text.data(size, anyRandom())); !errors.Is(err, errConflict) {
-			return err
-		}
+		c.heard.learn(stream, conflict.have)
 	}
+}
+
+// heard are the last versions of streams that a program has heard of.
+type heard struct {
+	mu       sync.Mutex
+	versions map[string]uint64
+}
+
+func (h *heard) at(stream string) uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.versions[stream]
+}
+
+func (h *heard) learn(stream string, version uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.versions[stream] = max(h.versions[stream], version)
 }

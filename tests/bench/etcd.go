@@ -92,11 +92,16 @@ func freeURLs(scheme string, n int) (urls []url.URL, err error) {
 func (e *etcd) append(ctx context.Context, worker int, stream string, version uint64, data []byte) error {
 	reply, err := e.clients[worker%len(e.clients)].Txn(ctx).
 		If(clientv3.Compare(clientv3.Version(stream), "=", int64(version))).
-		Then(clientv3.OpPut(stream, string(data))).Commit()
-	if err == nil && !reply.Succeeded {
-		return errConflict
+		Then(clientv3.OpPut(stream, string(data))).
+		Else(clientv3.OpGet(stream, clientv3.WithKeysOnly())).Commit()
+	if err != nil || reply.Succeeded {
+		return err
 	}
-	return err
+	conflict := &conflictError{told: true}
+	if found := reply.Responses[0].GetResponseRange().Kvs; len(found) > 0 {
+		conflict.have = uint64(found[0].Version)
+	}
+	return conflict
 }
 
 func (e *etcd) version(ctx context.Context, worker int, stream string) (uint64, error) {

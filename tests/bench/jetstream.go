@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -106,18 +107,41 @@ func (j *jetStream) append(ctx context.Context, worker int, stream string, versi
 		last = found.(lastMessage)
 	}
 	if last.version != version {
-		return errConflict
+		return &conflictError{last.version, true}
 	}
 	msg := &nats.Msg{Subject: subject, Data: data}
 	ack, err := j.clients[worker%len(j.clients)].PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(last.sequence), jetstream.WithRetryAttempts(0))
 	if isWrongSequence(err) {
-		return errConflict
+		return j.conflict(subject, last, err)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		j.learn(subject, lastMessage{ack.Sequence, version + 1})
 	}
-	j.last.Store(subject, lastMessage{ack.Sequence, version + 1})
-	return nil
+	return err
+}
+
+// learn takes note of the last message on a subject, unless a later one is known.
+func (j *jetStream) learn(subject string, last lastMessage) lastMessage {
+	for {
+		found, known := j.last.LoadOrStore(subject, last)
+		if !known || found.(lastMessage).sequence >= last.sequence {
+			return found.(lastMessage)
+		}
+		if j.last.CompareAndSwap(subject, found, last) {
+			return last
+		}
+	}
+}
+
+// conflict makes of a refusal what it tells: in most the server names the sequence of the last message. Which version that
+// makes nobody but this program counts, so that it may be any that is new.
+func (j *jetStream) conflict(subject string, last lastMessage, refused error) error {
+	_, sequence, found := strings.Cut(refused.Error(), "wrong last sequence: ")
+	n, err := strconv.ParseUint(sequence, 10, 64)
+	if !found || err != nil {
+		return &conflictError{}
+	}
+	return &conflictError{j.learn(subject, lastMessage{n, last.version + 1}).version, true}
 }
 
 // wrongLastSequenceConstant is the server's second code for a wrong last sequence (JSStreamWrongLastSequenceConstantErr

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -50,8 +51,9 @@ func TestConditionsHold(t *testing.T) {
 					t.Fatalf("append at version %d: %v", version, err)
 				}
 			}
-			if err := s.append(t.Context(), 0, "a", 1, data); err != errConflict {
-				t.Errorf("append at a version that is past: got %v, want a conflict", err)
+			err = s.append(t.Context(), 0, "a", 1, data)
+			if conflict, lost := errors.AsType[*conflictError](err); !lost || conflict.told && conflict.have != 3 {
+				t.Errorf("append at a version that is past: got %+v, want a conflict with version 3", err)
 			}
 			if version, err := s.version(t.Context(), 1, "a"); err != nil || version != 3 {
 				t.Errorf("got version %d, %v, want 3", version, err)

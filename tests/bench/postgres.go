@@ -49,7 +49,7 @@ func startPostgres(ctx context.Context, _ string) (_ system, err error) {
 func (p *postgres) append(ctx context.Context, _ int, stream string, version uint64, data []byte) error {
 	_, err := p.pool.Exec(ctx, `INSERT INTO event (stream, version, data) VALUES ($1, $2, $3)`, stream, int64(version)+1, string(data))
 	if failure, ok := errors.AsType[*pgconn.PgError](err); ok && failure.Code == "23505" {
-		return errConflict
+		return &conflictError{}
 	}
 	return err
 }

@@ -1,13 +1,10 @@
 package main
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // system is something that appends durably and under a condition.
 type system interface {
-	// append appends data to a stream if it has version events, and returns errConflict if it has not.
+	// append appends data to a stream if it has version events, and returns a *conflictError if it has not.
 	append(ctx context.Context, worker int, stream string, version uint64, data []byte) error
 
 	// version returns how many events a stream has. Only streams appended to through this system are asked for.
@@ -17,8 +14,13 @@ type system interface {
 	close() error
 }
 
-// errConflict says that a stream is at another version.
-var errConflict = errors.New("another append came first")
+// conflictError says that a stream is at another version.
+type conflictError struct {
+	have uint64 // at which, if the system tells
+	told bool
+}
+
+func (*conflictError) Error() string { return "another append came first" }
 
 // candidate is a system to be measured.
 type candidate struct {
