@@ -128,7 +128,7 @@ func (r *request) txn() history.Txn {
 		t.Ops = append(t.Ops, history.Length(string(s.Stream), int(s.Version)))
 	}
 	if r.outcome == history.Committed {
-		t.Order = r.receipt.Position.ExecuteAt()
+		t.Order = string(r.receipt.Position)
 	}
 	return t
 }
