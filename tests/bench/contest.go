@@ -97,6 +97,9 @@ func (c *contestant) appendHot(ctx context.Context, call load.Call, size int) er
 	defer cancel()
 	stream := c.hot[rand.IntN(len(c.hot))]
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		version := c.heard.at(stream)
 		err := c.system.append(ctx, call.Worker, stream, version, c.text.data(size, anyRandom()))
 		conflict, lost := errors.AsType[*conflictError](err)

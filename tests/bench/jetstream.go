@@ -120,13 +120,14 @@ func (j *jetStream) append(ctx context.Context, worker int, stream string, versi
 	return err
 }
 
-// learn takes note of the last message on a subject, unless a later one is known.
+// learn takes note of the last message on a subject, unless a later one is known. Later messages have higher versions.
 func (j *jetStream) learn(subject string, last lastMessage) lastMessage {
 	for {
 		found, known := j.last.LoadOrStore(subject, last)
 		if !known || found.(lastMessage).sequence >= last.sequence {
 			return found.(lastMessage)
 		}
+		last.version = max(last.version, found.(lastMessage).version+1)
 		if j.last.CompareAndSwap(subject, found, last) {
 			return last
 		}
