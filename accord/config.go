@@ -19,15 +19,14 @@ type Config struct {
 	Nodes []NodeID // all replicas, sorted, this one included; 1 to 63
 	Seed  uint64   // for jitter
 
-	// FastQuorum is how many fast votes decide in one round, the same at all nodes for ever. Default: so many
-	// that the votes of any recovery quorum tell whether the fast path was taken (mode VS, docs/protocol.md
-	// §0.1), which is all nodes of an odd number. With fewer, down to quorum.FastMin, 5 and 7 nodes keep one
-	// round trip while one of them is down (mode G), and pay with a third round off the fast path.
+	// FastQuorum is how many fast votes decide in one round, the same at all nodes for ever. Default: as few as is
+	// legal, quorum.FastMinOf. With that, 5 and 7 nodes keep one round trip while one of them is down (mode G,
+	// docs/protocol.md §0.1), and pay with a third round off the fast path. With quorum.Fast or more, the votes of any
+	// recovery quorum tell whether the fast path was taken (mode VS): of an odd number that is all nodes.
 	FastQuorum int
 
 	// Electorate are the nodes whose votes alone can decide in one round, the same at all nodes for ever: sorted, some of
-	// Nodes, quorum.ElectorateMin of them at least. Default: all. If they are fewer, FastQuorum is by default the
-	// smallest that is legal among them, quorum.FastMinOf, and mode G's rules are followed.
+	// Nodes, quorum.ElectorateMin of them at least. Default: all. If they are fewer, mode G's rules are followed.
 	Electorate []NodeID
 
 	MaxSkew      uint64 // a TxnID further ahead of this node's clock is refused; default 1 s
@@ -93,10 +92,7 @@ func (c Config) withDefaults() Config {
 		c.Electorate = c.Nodes
 	}
 	if c.FastQuorum == 0 {
-		c.FastQuorum = quorum.Fast(len(c.Nodes))
-		if c.elects() {
-			c.FastQuorum = quorum.FastMinOf(len(c.Nodes), len(c.Electorate))
-		}
+		c.FastQuorum = quorum.FastMinOf(len(c.Nodes), len(c.Electorate))
 	}
 	if c.RecoverMax == 0 {
 		c.RecoverMax = 64

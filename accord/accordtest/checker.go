@@ -91,7 +91,7 @@ type sizes struct {
 	blind      bool            // Options.Blind
 }
 
-// sizesOf returns the sizes for so many nodes. Where fast is zero, or there is no electorate, they are the core's default.
+// sizesOf returns the sizes for so many nodes. Where fast is zero, it is that of mode VS, or with an electorate the smallest.
 func sizesOf(nodes, fast int, electorate []accord.NodeID) sizes {
 	elects := len(electorate) > 0 && len(electorate) < nodes
 	switch {

@@ -17,7 +17,7 @@ import (
 //
 // Commands, in any order after nodes; times are microseconds:
 //
-//	nodes n=3 [cold] [nofence] [fast=4]  start nodes 1 to n; cold: their clocks are not reserved yet; fast: FastQuorum
+//	nodes n=3 [cold] [nofence] [fast=4]  start nodes 1 to n; cold: their clocks are not reserved yet; fast: FastQuorum, else that of mode VS
 //	      [electorate=(1,2)]            as in accord.Config
 //	      [recoveries=] [erase=] [retain=]  as in accord.Config: RecoverMax, EraseEvery and EraseDelay, Retain
 //	submit node=1 keys=(k) [at=] [after=100.1]

@@ -38,7 +38,7 @@ func (e *Env) start(d *datadriven.TestData) error {
 	}
 	for _, id := range ids {
 		cfg := configOf(d)
-		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Electorate, cfg.Mutation = id, ids, int(fast), electorate, e.bugs
+		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Electorate, cfg.Mutation = id, ids, sizes.fast, electorate, e.bugs
 		n := newNode(cfg, e.emit, e.transmit)
 		e.nodes = append(e.nodes, n)
 		if err := n.start(); err != nil {

@@ -12,7 +12,7 @@ import (
 // probabilities for each step of the simulation, or for each message; times are microseconds.
 type Options struct {
 	Nodes      int
-	FastQuorum int             // 0: the core's default
+	FastQuorum int             // 0: that of mode VS, or with an Electorate the smallest
 	Electorate []accord.NodeID // nil: all nodes
 	Mode       Mode            // how the options were drawn, if not by Swarm
 	Policy     Policy

@@ -110,7 +110,7 @@ func (s *Sim) boot() error {
 	}
 	for _, id := range ids {
 		cfg := s.o.Core
-		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Electorate, cfg.Seed = id, ids, s.o.FastQuorum, s.o.Electorate, s.rng.Uint64()
+		cfg.Self, cfg.Nodes, cfg.FastQuorum, cfg.Electorate, cfg.Seed = id, ids, s.o.sizes().fast, s.o.Electorate, s.rng.Uint64()
 		m := &member{Node: newNode(cfg, s.emit, s.transmit), clock: s.anyClock()}
 		m.loose = s.o.Loose
 		m.slowDisk = s.happens(s.o.SlowDisk)

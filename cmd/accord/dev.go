@@ -46,7 +46,7 @@ func (m Main) devCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.IntVar(&d.count, "nodes", 3, "number of nodes")
-	f.IntVar(&d.fast, "fast-quorum", 0, "how many nodes decide in one round: of 5 nodes 4 will do, of 7, 6 (default: as recovers most simply, all of an odd number)")
+	f.IntVar(&d.fast, "fast-quorum", 0, "how many nodes decide in one round (default: as few as may, all of 3, 4 of 5, 6 of 7)")
 	f.StringSliceVar(&d.elect, "electorate", nil, "nodes whose votes alone decide in one round, as n1,n2 of three (default: all)")
 	f.StringVar(&d.dir, "dir", "", "directory for the nodes' SQLite files (default: a temporary one, removed at the end)")
 	f.BoolVar(&d.memory, "memory", false, "keep everything in memory: fast, and gone at the end")

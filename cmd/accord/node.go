@@ -26,7 +26,7 @@ func (m Main) nodeCommand() *cobra.Command {
 	f.StringVar(&one.name, "node", "", "name of this node")
 	f.StringSliceVar(&one.nodes, "cluster", nil, "names of all nodes, this one included")
 	f.StringVar(&one.cluster, "cluster-name", bus.DefaultPrefix, "name of the cluster")
-	f.IntVar(&one.fast, "fast-quorum", 0, "how many nodes decide in one round, the same on all (default: what recovers most simply, all of 3, 5 or 7; of 5, 4 will do, of 7, 6)")
+	f.IntVar(&one.fast, "fast-quorum", 0, "how many nodes decide in one round, the same on all (default: as few as may, all of 3, 4 of 5, 6 of 7)")
 	f.StringSliceVar(&one.electorate, "electorate", nil, "names of the nodes whose votes alone decide in one round, the same on all (default: all of them)")
 	f.StringVar(&one.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
 	f.StringVar(&one.store, "store", "", "postgres://… or sqlite:PATH")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,19 +10,16 @@ import (
 )
 
 // voters names the cluster to its members and on their databases. All must have the same fast quorum of the same
-// electorate, for ever: so those with other than the usual ones have another name, and neither hear of the others nor open
+// electorate, for ever: so those with other than those of mode VS have another name, and neither hear of the others nor open
 // their databases. Nodes are named by their numbers.
 func (m member) voters() string {
-	usual := quorum.Fast(len(m.nodes))
-	if len(m.electorate) == 0 || len(m.electorate) == len(m.nodes) {
-		if m.fast == 0 || m.fast == usual {
-			return m.cluster
-		}
-		return fmt.Sprintf("%s-fast%d", m.cluster, m.fast)
-	}
-	fast := m.fast
-	if fast == 0 {
-		fast = quorum.FastMinOf(len(m.nodes), len(m.electorate))
+	n, electors := len(m.nodes), cmp.Or(len(m.electorate), len(m.nodes))
+	fast := cmp.Or(m.fast, quorum.FastMinOf(n, electors))
+	switch {
+	case electors == n && fast == quorum.Fast(n):
+		return m.cluster
+	case electors == n:
+		return fmt.Sprintf("%s-fast%d", m.cluster, fast)
 	}
 	var name strings.Builder
 	fmt.Fprintf(&name, "%s-fast%d-of", m.cluster, fast)
