@@ -143,6 +143,11 @@ func swarm(seed uint64) Options {
 		ClockJump: some(r, 0.005),
 	}
 	o.Core = swarmCore(r)
+	// A proposal leaves when its time is reserved, which takes a sync. If it is late by then every time, requests are
+	// answered by luck alone.
+	if expire := &o.Core.ExpireAfter; *expire > 0 {
+		*expire = max(*expire, 10*o.SyncTime)
+	}
 	if r.IntN(2) == 0 {
 		o.crowd(r)
 	}
