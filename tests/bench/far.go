@@ -120,18 +120,11 @@ type farResult struct {
 
 // run starts one system after another, and has each go through all scenarios.
 func (s farSettings) run(ctx context.Context, out io.Writer) (err error) {
-	dir := s.dir
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "accord-wan-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-	}
-	where, err := describe(dir)
+	dir, leave, err := workplace(out, s.dir, "accord-wan-")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, where)
+	defer leave()
 	results := make(map[string][]farResult)
 	var names []string
 	for _, c := range farCandidates(s.area, s.electorate) {

@@ -65,21 +65,14 @@ func parseFaults(args []string) (s faultSettings, err error) {
 
 // run starts a cluster of processes, lets faults happen under load, and tells how clients fared.
 func (s faultSettings) run(ctx context.Context, out io.Writer) (err error) {
-	dir := s.dir
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "accord-faults-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
-	where, err := describe(dir)
+	dir, leave, err := workplace(out, s.dir, "accord-faults-")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, where)
+	defer leave()
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
 	c, err := startProcesses(ctx, dir, s)
 	if err != nil {
 		return err

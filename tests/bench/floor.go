@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -51,18 +50,11 @@ type step struct {
 }
 
 func (s floor) run(ctx context.Context, out io.Writer) (err error) {
-	dir := s.dir
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "accord-floor-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-	}
-	where, err := describe(dir)
+	dir, leave, err := workplace(out, s.dir, "accord-floor-")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, where)
+	defer leave()
 	steps, ended, err := s.steps(ctx, dir)
 	defer func() { err = errors.Join(err, ended.close()) }()
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -65,6 +66,27 @@ func (m moment) busySince(before moment) float64 {
 		return 0
 	}
 	return (m.busy - before.busy) / (m.total - before.total)
+}
+
+// workplace makes the directory that all data go to and prints what it is like there. An empty one stands for one that leave
+// removes, of a name that begins with prefix.
+func workplace(out io.Writer, dir, prefix string) (made string, leave func(), err error) {
+	leave = func() {}
+	if dir != "" {
+		err = os.MkdirAll(dir, 0o750)
+	} else if dir, err = os.MkdirTemp("", prefix); err == nil {
+		leave = func() { _ = os.RemoveAll(dir) } // nothing depends on it
+	}
+	if err != nil {
+		return "", leave, err
+	}
+	where, err := describe(dir)
+	if err != nil {
+		leave()
+		return "", func() {}, err
+	}
+	fmt.Fprintln(out, where)
+	return dir, leave, nil
 }
 
 // describe says what the numbers were measured on.

@@ -107,18 +107,11 @@ func parse(args []string) (settings, error) {
 
 // run starts all systems, measures them by turns, and prints what it comes to.
 func (s settings) run(ctx context.Context, out io.Writer) (err error) {
-	dir := s.dir
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "accord-peers-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-	}
-	where, err := describe(dir)
+	dir, leave, err := workplace(out, s.dir, "accord-peers-")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, where)
+	defer leave()
 	var contestants []*contestant
 	for _, c := range candidates() {
 		if !slices.Contains(s.systems, c.name) {

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -101,18 +100,11 @@ func parseValues(list string, least, most int) (all []int, err error) {
 
 // run measures line by line, prints a table and draws a picture of each.
 func (s scaleSettings) run(ctx context.Context, out io.Writer) (err error) {
-	dir := s.dir
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "accord-scale-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-	}
-	where, err := describe(dir)
+	dir, leave, err := workplace(out, s.dir, "accord-scale-")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, where)
+	defer leave()
 	var postgres pgtest.Server
 	defer func() { err = errors.Join(err, postgres.Stop()) }()
 	for _, l := range s.lines {
