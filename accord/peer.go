@@ -1,5 +1,7 @@
 package accord
 
+import "slices"
+
 // peer is what this replica knows of another, or of itself.
 type peer struct {
 	node      NodeID
@@ -108,6 +110,11 @@ func (m *Machine) Reachable() int {
 func (m *Machine) Suspected(node NodeID) bool {
 	i := m.rank(node)
 	return i < 0 || m.suspects(&m.peers[i])
+}
+
+// FastQuorum returns how many of which nodes decide in one round, when their votes agree. docs/protocol.md §1.3.
+func (m *Machine) FastQuorum() (n int, electorate []NodeID) {
+	return m.fast, slices.Clone(m.cfg.Electorate)
 }
 
 // Unacked returns how many decisions node has not confirmed.

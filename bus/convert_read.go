@@ -145,7 +145,7 @@ func (r *ReadReply) Page() (event.Page, error) {
 // NewNodeReply is the reply for a status.
 func NewNodeReply(s event.NodeStatus) NodeReply {
 	r := NodeReply{
-		Type: TypeNodeReply, Node: s.Name, Cluster: s.Cluster, Nodes: s.Nodes, Version: s.Version, Incarnation: s.Incarnation, Store: s.Store,
+		Type: TypeNodeReply, Node: s.Name, Cluster: s.Cluster, Nodes: s.Nodes, Electorate: s.Electorate, FastQuorum: s.FastQuorum, Version: s.Version, Incarnation: s.Incarnation, Store: s.Store,
 		State: s.State, Reason: s.Reason, InFlight: s.InFlight, Events: s.Events, Last: string(s.Last), Frontier: string(s.Frontier), Publishing: s.Publishing, Counters: s.Counters, Peers: []PeerStatus{},
 	}
 	r.Alarm = s.Alarm
@@ -161,7 +161,7 @@ func NewNodeReply(s event.NodeStatus) NodeReply {
 // Status turns a reply back into what it was made of.
 func (r *NodeReply) Status() event.NodeStatus {
 	s := event.NodeStatus{
-		Name: r.Node, Cluster: r.Cluster, Nodes: r.Nodes, Version: r.Version, Incarnation: r.Incarnation, Store: r.Store,
+		Name: r.Node, Cluster: r.Cluster, Nodes: r.Nodes, Electorate: r.Electorate, FastQuorum: r.FastQuorum, Version: r.Version, Incarnation: r.Incarnation, Store: r.Store,
 		State: r.State, Reason: r.Reason, InFlight: r.InFlight, Events: r.Events, Last: event.Position(r.Last), Frontier: event.Position(r.Frontier), Publishing: r.Publishing, Counters: r.Counters,
 	}
 	s.Alarm = r.Alarm

@@ -196,6 +196,8 @@ type NodeReply struct {
 	Node        string            `json:"node"`
 	Cluster     string            `json:"cluster"`
 	Nodes       []string          `json:"nodes"`
+	Electorate  []string          `json:"electorate,omitempty"`
+	FastQuorum  int               `json:"fast_quorum,omitempty"`
 	Version     string            `json:"version"`
 	Incarnation uint64            `json:"incarnation"`
 	Store       string            `json:"store"`

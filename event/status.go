@@ -5,6 +5,8 @@ type NodeStatus struct {
 	Name        string            // as in the configuration
 	Cluster     string            //
 	Nodes       []string          // all members
+	Electorate  []string          // those whose votes alone can decide in one round
+	FastQuorum  int               // how many of them do; 0 of a single node
 	Version     string            // of the program
 	Incarnation uint64            // grows at every start
 	Store       string            // postgres or sqlite

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 
 	"natsaccord/accord"
 	"natsaccord/accord/quorum"
@@ -41,8 +42,7 @@ func (n *Node) Status(ctx context.Context) (event.NodeStatus, error) {
 	if reachable := n.view.Load().reachable; reachable < quorum.Slow(len(n.cfg.Nodes)) {
 		s.Reason = "too few nodes answer"
 	}
-	s.Peers, err = n.peers(ctx)
-	return s, err
+	return s, n.addProtocol(ctx, &s)
 }
 
 // count adds the counters of a part that has any, under names of their own.
@@ -56,23 +56,34 @@ func count(to map[string]uint64, prefix string, part any) {
 	}
 }
 
-// peers asks the loop what the Machine knows of the other nodes.
-func (n *Node) peers(ctx context.Context) ([]event.PeerStatus, error) {
-	told := make(chan []event.PeerStatus, 1)
+// addProtocol asks the loop what the Machine knows of the nodes.
+func (n *Node) addProtocol(ctx context.Context, s *event.NodeStatus) error {
+	type known struct {
+		peers      []event.PeerStatus
+		electorate []string
+		fast       int
+	}
+	told := make(chan known, 1)
 	n.inputs.put(input{inspect: func(m *accord.Machine) {
-		var peers []event.PeerStatus
+		var k known
+		var electors []accord.NodeID
+		k.fast, electors = m.FastQuorum()
 		for i, name := range n.cfg.Nodes {
 			id := accord.NodeID(i + 1)
+			if slices.Contains(electors, id) {
+				k.electorate = append(k.electorate, name)
+			}
 			if id != n.cfg.Core.Self {
-				peers = append(peers, event.PeerStatus{Name: name, Suspected: m.Suspected(id), Lag: m.Unacked(id)})
+				k.peers = append(k.peers, event.PeerStatus{Name: name, Suspected: m.Suspected(id), Lag: m.Unacked(id)})
 			}
 		}
-		told <- peers
+		told <- k
 	}})
 	select {
-	case peers := <-told:
-		return peers, nil
+	case k := <-told:
+		s.Peers, s.Electorate, s.FastQuorum = k.peers, k.electorate, k.fast
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }

@@ -14,6 +14,9 @@ func TestFastQuorumIsForEver(t *testing.T) {
 		if code, out := run(t, "append", "account.x", `{"n":1}`, "--server", server); code != exitDone {
 			t.Errorf("append: got %d, %q", code, out)
 		}
+		if code, out := run(t, "status", "--server", server); code != exitDone || strings.Contains(out, "One round") {
+			t.Errorf("status: got %d, %q, want nothing about who decides", code, out)
+		}
 	})
 	if code, out := run(t, "dev", "--nodes", "5", "--dir", dir); code == exitDone || !strings.Contains(out, "belongs to another node") {
 		t.Errorf("got %d, %q, want the databases refused", code, out)
@@ -34,6 +37,12 @@ func TestElectorateIsForEver(t *testing.T) {
 		if code, out := run(t, "read", "account.n3", "--server", server, "--node", "n1"); code != exitDone || !strings.Contains(out, `{"n":1}`) {
 			t.Errorf("read: got %d, %q", code, out)
 		}
+		if code, out := run(t, "status", "--server", server); code != exitDone || !strings.Contains(out, "One round takes 2 of n1, n2.") {
+			t.Errorf("status: got %d, %q", code, out)
+		}
+		if code, out := run(t, "status", "--server", server, "-o", "json"); code != exitDone || !strings.Contains(compact(out), `"electorate":["n1","n2"],"fast_quorum":2`) {
+			t.Errorf("status: got %d, %q", code, out)
+		}
 	})
 	for _, args := range [][]string{nil, {"--electorate", "n1,n3"}} {
 		if code, out := run(t, append([]string{"dev", "--dir", dir}, args...)...); code == exitDone || !strings.Contains(out, "belongs to another node") {
@@ -41,6 +50,8 @@ func TestElectorateIsForEver(t *testing.T) {
 		}
 	}
 }
+
+func compact(text string) string { return strings.Join(strings.Fields(text), "") }
 
 func TestElectorateMustBeLegal(t *testing.T) {
 	for _, args := range [][]string{
