@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"natsaccord/accord"
 	"natsaccord/event"
@@ -63,20 +64,25 @@ func (n *Node) applyLane(ctx context.Context, lane []accord.Execution) error {
 		if err != nil {
 			return fmt.Errorf("apply %d transactions from %s on: %w", len(batch), batch[0].Record.ID, err)
 		}
-		n.inputs.put(executed(batch, outcomes))
+		n.inputs.put(n.executed(batch, outcomes))
 	}
 	return nil
 }
 
-// executed gives each transaction the outcomes of its commands.
-func executed(batch []accord.Execution, outcomes []event.Outcome) input {
-	ids, split := make([]accord.TxnID, len(batch)), make([][]event.Outcome, len(batch))
+// executed tells those who wait here what their transactions came to, and returns what is to be told the loop. They need
+// not wait for that: nothing changes an outcome, and who asks for more meanwhile asks the loop.
+func (n *Node) executed(batch []accord.Execution, outcomes []event.Outcome) input {
+	var ended []time.Time
+	ids := make([]accord.TxnID, len(batch))
 	for i := range batch {
 		ids[i] = batch[i].Record.ID
-		n := event.CountCommands(batch[i].Record.Txn.Body)
-		split[i], outcomes = outcomes[:n:n], outcomes[n:]
+		parts := event.CountCommands(batch[i].Record.Txn.Body)
+		if began := n.calls.finish(ids[i], outcomes[:parts:parts], nil); !began.IsZero() {
+			ended = append(ended, began)
+		}
+		outcomes = outcomes[parts:]
 	}
-	return input{step: accord.Executed{IDs: ids}, outcomes: split}
+	return input{step: accord.Executed{IDs: ids}, ended: ended}
 }
 
 // lanes splits executions into at most count runs such that no two runs share a key, keeping their order.

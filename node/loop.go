@@ -11,9 +11,9 @@ import (
 
 // input is something for the loop: a step of the Machine, or a look at it.
 type input struct {
-	step     accord.Input
-	inspect  func(*accord.Machine)
-	outcomes [][]event.Outcome // with Executed: for each of its IDs, of each of its commands
+	step    accord.Input
+	inspect func(*accord.Machine)
+	ended   []time.Time // with Executed: when this node had proposed those of its IDs that somebody was told of
 }
 
 // lastInputs is how many inputs are dumped if the Machine finds itself in contradiction.
@@ -68,9 +68,9 @@ func (n *Node) wake(alarm *time.Timer, m *accord.Machine, now uint64, g *gatheri
 	}
 }
 
-// finish ends the calls of a transaction, if it is this node's.
-func (n *Node) finish(id accord.TxnID, outcomes []event.Outcome, err error, g *gathering) {
-	if began := n.calls.finish(id, outcomes, err); !began.IsZero() {
+// giveUp ends the calls of a transaction, if it is this node's, without an outcome.
+func (n *Node) giveUp(id accord.TxnID, err error, g *gathering) {
+	if began := n.calls.finish(id, nil, err); !began.IsZero() {
 		g.ended(began, time.Now())
 	}
 }
@@ -81,8 +81,8 @@ func (n *Node) step(m *accord.Machine, now uint64, in input, g *gathering) {
 		in.inspect(m)
 	case accord.Executed:
 		m.Step(now, step)
-		for i, id := range step.IDs {
-			n.finish(id, in.outcomes[i], nil, g)
+		for _, began := range in.ended {
+			g.ended(began, time.Now())
 		}
 		n.changed.signal()
 		if last, ok := n.unpublished(); ok && n.waiting.Load() > 0 {
@@ -112,13 +112,13 @@ func (n *Node) handle(m *accord.Machine, r accord.Ready, g *gathering) {
 	}
 	n.executions.put(r.Execute...)
 	for _, id := range r.Aborted {
-		n.finish(id, nil, event.ErrAborted, g)
+		n.giveUp(id, event.ErrAborted, g)
 	}
 	if r.CatchUp != nil {
 		n.catchUps.put(*r.CatchUp)
 	}
 	for _, id := range r.Forgotten {
-		n.finish(id, nil, errForgotten, g)
+		n.giveUp(id, errForgotten, g)
 	}
 	for _, ref := range r.Readable {
 		if ch, ok := n.reading.LoadAndDelete(ref); ok {
