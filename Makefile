@@ -8,7 +8,7 @@ LENGTH ?= 10m
 MISSED ?= 100000
 STORE ?= .
 
-.PHONY: help fmt lint test race fuzz drills mutants sim blackbox catch-up bench bench-peers bench-wan bench-scale bench-faults cover
+.PHONY: help fmt lint test race fuzz drills mutants sim blackbox catch-up bench bench-peers bench-wan bench-scale bench-faults bench-steady cover
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
 
@@ -63,6 +63,9 @@ bench-scale: ## what an append costs as things grow, with pictures; ARGS="-lines
 
 bench-faults: ## how long clients wait while a node is killed, paused, or catches up; ARGS="-through any"
 	cd tests/bench && go run . faults -out ../../docs/images/faults.svg $(ARGS)
+
+bench-steady: ## an hour of load, to see memory and accord_txn level off; ARGS="-length 10m -rate 500"
+	cd tests/bench && go run . steady -out ../../docs/images/hour.svg $(ARGS)
 
 cover: ## coverage by package
 	go test -cover ./...

@@ -6,7 +6,8 @@
 // trip between two regions.
 //
 // With "scale" it measures what an append costs as nodes, streams, conflicts, events and history grow, and with "faults"
-// how long clients wait while a node is killed, paused, started again, or has a lot to catch up with.
+// how long clients wait while a node is killed, paused, started again, or has a lot to catch up with. With
+// "steady" it looks at what nodes hold under a load that goes on for long.
 //
 // It is a module of its own, so that etcd's dependencies stay out of natsaccord's.
 package main

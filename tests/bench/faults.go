@@ -73,7 +73,7 @@ func (s faultSettings) run(ctx context.Context, out io.Writer) (err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	c, err := startProcesses(ctx, dir, s)
+	c, err := startProcesses(ctx, dir, processSettings{program: s.program, near: s.near})
 	if err != nil {
 		return err
 	}

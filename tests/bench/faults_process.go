@@ -30,6 +30,7 @@ type processes struct {
 type process struct {
 	name string
 	cmd  []string
+	file string // its database
 	log  *os.File
 	now  *exec.Cmd     // nil while there is none
 	gone chan struct{} // closed when it has ended
@@ -38,7 +39,14 @@ type process struct {
 // patience is how long anything may take that only has to happen at some time.
 const patience = 3 * time.Minute
 
-func startProcesses(ctx context.Context, dir string, s faultSettings) (_ *processes, err error) {
+// processSettings say how nodes are started, and how they are asked.
+type processSettings struct {
+	program string   // path of the accord binary; empty: it is built
+	flags   []string // of each node, besides those that say who it is
+	near    bool     // ask the node at one's own server first; else NATS chooses
+}
+
+func startProcesses(ctx context.Context, dir string, s processSettings) (_ *processes, err error) {
 	c := &processes{}
 	defer func() {
 		if err != nil {
@@ -85,15 +93,14 @@ func build(ctx context.Context, dir string) (string, error) {
 }
 
 // add starts a node, and connects a client to its server that asks it first, or nobody in particular.
-func (c *processes) add(s faultSettings, dir string, names []string, i int, url string) error {
+func (c *processes) add(s processSettings, dir string, names []string, i int, url string) error {
 	log, err := os.Create(filepath.Join(dir, names[i]+".log"))
 	if err != nil {
 		return err
 	}
 	c.ended.add(log.Close)
-	n := &process{name: names[i], log: log, cmd: []string{
-		s.program, "node", "--node", names[i], "--cluster", strings.Join(names, ","), "--server", url, "--store", "sqlite:" + filepath.Join(dir, names[i]+".db"),
-	}}
+	n := &process{name: names[i], log: log, file: filepath.Join(dir, names[i]+".db")}
+	n.cmd = append([]string{s.program, "node", "--node", n.name, "--cluster", strings.Join(names, ","), "--server", url, "--store", "sqlite:" + n.file}, s.flags...)
 	if err := n.start(); err != nil {
 		return err
 	}

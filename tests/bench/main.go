@@ -69,6 +69,8 @@ func choose(args []string) (measurement, error) {
 			return parseFloor(args[1:])
 		case "faults":
 			return parseFaults(args[1:])
+		case "steady":
+			return parseSteady(args[1:])
 		}
 	}
 	return parse(args)
