@@ -39,6 +39,7 @@ type Detail struct {
 	Txn          string         `json:"txn,omitempty"`
 	Duplicate    bool           `json:"duplicate,omitempty"`
 	Early        bool           `json:"early,omitempty"`
+	Node         string         `json:"node,omitempty"`
 	Conflicts    []WireConflict `json:"conflicts,omitempty"`
 	Existing     []WireExisting `json:"existing,omitempty"`
 	IDs          []string       `json:"ids,omitempty"`
@@ -188,7 +189,7 @@ func reasonOf(err error) string {
 }
 
 func conflictDetail(e *event.ConflictError) Detail {
-	d := Detail{RequestID: e.RequestID, Duplicate: e.Duplicate, Early: e.Early}
+	d := Detail{RequestID: e.RequestID, Duplicate: e.Duplicate, Early: e.Early, Node: e.Node}
 	for _, c := range e.All {
 		d.Conflicts = append(d.Conflicts, WireConflict{Stream: string(c.Stream), Want: c.Want, Have: c.Have})
 	}
@@ -240,7 +241,7 @@ func (d *ErrorDetail) cause() error {
 }
 
 func (d *ErrorDetail) conflict() error {
-	e := &event.ConflictError{RequestID: d.Detail.RequestID, Duplicate: d.Detail.Duplicate, Early: d.Detail.Early}
+	e := &event.ConflictError{RequestID: d.Detail.RequestID, Duplicate: d.Detail.Duplicate, Early: d.Detail.Early, Node: d.Detail.Node}
 	for _, c := range d.Detail.Conflicts {
 		e.All = append(e.All, event.Conflict{Stream: event.Stream(c.Stream), Want: c.Want, Have: c.Have})
 	}

@@ -24,7 +24,7 @@ func everyError() map[int]error {
 		bus.CodeInvalid:    &event.InvalidError{Field: "events[0].type", Reason: "is empty"},
 		bus.CodeNotFound:   event.ErrNotFound,
 		bus.CodeVerb:       bus.ErrVerb,
-		bus.CodeConflict:   &event.ConflictError{Conflict: conflict, All: []event.Conflict{conflict}, RequestID: "r", Duplicate: true, Early: true},
+		bus.CodeConflict:   &event.ConflictError{Conflict: conflict, All: []event.Conflict{conflict}, RequestID: "r", Duplicate: true, Early: true, Node: "n2"},
 		bus.CodeExists:     &event.ExistsError{Events: []event.Existing{{Item: 1, Ref: event.Ref{ID: ulid.ULID{7}, Stream: "a.1", Version: 2, Position: "p"}}}, RequestID: "r", Duplicate: true},
 		bus.CodeReused:     &event.ReusedError{RequestID: "r", TxnID: "t"},
 		bus.CodeIDTaken:    &event.IDTakenError{IDs: []string{"x"}},

@@ -43,6 +43,10 @@ type ConflictError struct {
 	// Early: the node that was asked refused it by what it had applied. Have is a lower bound, and the refusal is
 	// remembered nowhere: with other content the request id is as good as before.
 	Early bool
+
+	// Node is through which node, as far as is known, the last event of Stream came. Whoever demands a version of it next
+	// does best to ask that node, where all who do wait for each other. Empty: not known.
+	Node string
 }
 
 func (e *ConflictError) Error() string {

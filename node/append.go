@@ -48,7 +48,7 @@ func (n *Node) Append(ctx context.Context, a event.Append) (event.Receipt, error
 	}
 	leave, err := n.inTurn(ctx, cmd)
 	if err != nil {
-		return event.Receipt{}, err
+		return event.Receipt{}, n.withHome(err)
 	}
 	defer leave()
 	outcome, path, err := n.propose(ctx, cmd, after)
@@ -59,7 +59,7 @@ func (n *Node) Append(ctx context.Context, a event.Append) (event.Receipt, error
 	if err == nil && !receipt.Duplicate {
 		receipt.Path = path.String()
 	}
-	return receipt, err
+	return receipt, n.withHome(err)
 }
 
 // appendAlone writes straight to the store.

@@ -42,6 +42,8 @@ type Applier interface {
 	// Doomed returns the conditions of an append that cannot hold any more, wherever it is evaluated, if it has not been
 	// applied, and nil if that is not certain. It is quick.
 	Doomed(c event.Command) []event.Conflict
+	// LastTxn returns the TxnID of the last event of a stream if that is known at once, else nothing.
+	LastTxn(stream event.Stream) string
 }
 
 // LogMerger lets a node that was away for long take over another's log.

@@ -24,11 +24,13 @@ func (k *known) doomed(a *event.Append) []event.Conflict {
 	}
 	state := event.State{Heads: make(map[event.Stream]event.Head)}
 	for _, c := range a.Conditions {
-		state.Heads[c.Stream], _ = k.heads.peek(c.Stream)
+		head, _ := k.heads.peek(c.Stream)
+		state.Heads[c.Stream] = head.Head
 	}
 	for i := range a.Events {
 		stream := a.Events[i].Stream
-		state.Heads[stream], _ = k.heads.peek(stream)
+		head, _ := k.heads.peek(stream)
+		state.Heads[stream] = head.Head
 	}
 	return state.Doomed(a)
 }

@@ -31,6 +31,42 @@ func expecting(stream event.Stream, x event.Expect) event.Append {
 	return event.Append{Conditions: []event.Condition{{Stream: stream, Expect: x}}, Events: []event.Event{note(stream, 0)}}
 }
 
+// TestLastTxn: the store tells at once which transaction wrote to a stream last, whatever has looked at it since, and nothing if it
+// would have to find out.
+func TestLastTxn(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		check := func(s *sqlstore.Store, want string) {
+			t.Helper()
+			if got := s.LastTxn("a.1"); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		apply := func(at uint64, a event.Append) string {
+			t.Helper()
+			x := execution(t, at, a)
+			if _, err := s.Apply(t.Context(), []accord.Execution{x}); err != nil {
+				t.Fatal(err)
+			}
+			return x.Record.ID.String()
+		}
+		check(s, "")
+		check(s, apply(10, event.Append{Events: []event.Event{note("a.1", 0), note("a.1", 0)}}))
+		last := apply(20, event.Append{Events: []event.Event{note("a.2", 0), note("a.1", 0)}})
+		check(s, last)
+		apply(30, expecting("a.1", 1)) // is refused
+		apply(40, event.Append{Conditions: []event.Condition{{Stream: "a.1", Expect: 3}}, Events: []event.Event{note("a.2", 0)}})
+		check(s, last)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, url)
+		check(s, "")
+		apply(50, expecting("a.1", 1))
+		check(s, "")
+	})
+}
+
 func TestDoomed(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s := open(t, url)

@@ -17,9 +17,15 @@ import (
 type known struct {
 	mu       sync.RWMutex // never held while the database is asked
 	merging  bool         // part of another node's log is here, and its end is not
-	heads    generations[event.Stream, event.Head]
+	heads    generations[event.Stream, latest]
 	requests ids[event.Request]
 	events   ids[bool]
+}
+
+// latest is the head of a stream.
+type latest struct {
+	event.Head
+	txnID string // of its last event; empty if that was found in the database
 }
 
 // generation is how many entries gather before the ones before them are forgotten. A batch may exceed it.
@@ -122,7 +128,7 @@ func (s *Store) learn(ctx context.Context) error {
 func (k *known) begin(requests, events string, merging bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.heads = generations[event.Stream, event.Head]{}
+	k.heads = generations[event.Stream, latest]{}
 	k.requests = ids[event.Request]{bound: requests}
 	k.events = ids[bool]{bound: events}
 	k.merging = merging
@@ -142,6 +148,14 @@ func (s *Store) newest(ctx context.Context, selectLater string) (string, error) 
 	return bound, nil
 }
 
+// LastTxn returns the TxnID of the last event of a stream, as it was applied, if that is known without asking the database, else nothing.
+func (s *Store) LastTxn(stream event.Stream) string {
+	s.known.mu.RLock()
+	defer s.known.mu.RUnlock()
+	head, _ := s.known.heads.peek(stream)
+	return head.txnID
+}
+
 // need fills in what is known of the state that a batch looks at, and returns the rest.
 func (k *known) need(want *wanted, state *event.State) *wanted {
 	k.mu.Lock() // what is found is young again
@@ -149,7 +163,7 @@ func (k *known) need(want *wanted, state *event.State) *wanted {
 	missing := &wanted{}
 	for _, stream := range want.streams {
 		if head, found := k.heads.get(event.Stream(stream)); found {
-			state.Heads[event.Stream(stream)] = head
+			state.Heads[event.Stream(stream)] = head.Head
 		} else {
 			missing.streams = append(missing.streams, stream)
 		}
@@ -177,8 +191,17 @@ func (k *known) need(want *wanted, state *event.State) *wanted {
 func (k *known) note(want *wanted, state *event.State, todo *effects) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, stream := range want.streams {
-		k.heads.put(event.Stream(stream), state.Heads[event.Stream(stream)])
+	for _, name := range want.streams {
+		stream := event.Stream(name)
+		head := latest{Head: state.Heads[stream]}
+		if before, _ := k.heads.peek(stream); before.Version == head.Version {
+			head.txnID = before.txnID
+		}
+		k.heads.put(stream, head)
+	}
+	for i := range todo.events {
+		e := &todo.events[i]
+		k.heads.put(e.Stream, latest{state.Heads[e.Stream], e.TxnID}) // in the end, that of the last
 	}
 	for i := range todo.requests {
 		k.requests.used.put(todo.requests[i].Outcome.RequestID, todo.requests[i])
