@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/oklog/ulid/v2"
 
 	"natsaccord/bus"
@@ -62,14 +63,28 @@ func (c *Client) appendOnce(ctx context.Context, a event.Append) (event.Receipt,
 	}
 	deadline, _ := ctx.Deadline()
 	a.Timeout = max(time.Until(deadline)*9/10, time.Millisecond)
-	to := c.appendsTo()
-	start := time.Now()
-	receipt, err := c.askAppend(ctx, to, a)
-	c.near.learn(to.one, time.Since(start), err)
+	at, found := c.homes.find(&a)
+	if !found {
+		at.to = c.appendsTo()
+	}
+	receipt, err := c.appendAt(ctx, at, a)
+	if found && errors.Is(err, nats.ErrNoResponders) { // it is down, and nothing was proposed: what was a hint costs no try
+		return c.appendAt(ctx, home{to: c.shared}, a)
+	}
 	return receipt, err
 }
 
-// appendsTo returns where to ask for appends now.
+// appendAt asks for an append, and learns what there is to learn about where to ask next.
+func (c *Client) appendAt(ctx context.Context, at home, a event.Append) (event.Receipt, error) {
+	start := time.Now()
+	receipt, err := c.askAppend(ctx, at.to, a)
+	took := time.Since(start)
+	c.near.learn(at.to.one, took, err)
+	c.homes.learn(at.node, took, err)
+	return receipt, err
+}
+
+// appendsTo returns where to ask now for appends that have no home.
 func (c *Client) appendsTo() target {
 	if c.near.subject(c.shared.one) != c.shared.one {
 		return c.nearby

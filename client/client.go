@@ -16,7 +16,7 @@ import (
 type Options struct {
 	Prefix     string        // of the cluster's subjects; default "accord"
 	Node       string        // ask this node and no other; default: NATS chooses any
-	Near       string        // ask this node first, and others while it does not answer; default: none, of no use with Node
+	Near       string        // ask this node first, for contested streams too, and others while it does not answer; default: none, of no use with Node
 	Timeout    time.Duration // of a call whose context has no deadline; default 10 s
 	TryTimeout time.Duration // of one try of a call, after which it is tried again through whichever node; default 3 s
 	Tries      int           // of one call, the first included; default 5
@@ -62,6 +62,7 @@ type Client struct {
 	options  Options
 	subjects bus.Subjects
 	near     near
+	homes    *homes
 	sender   *sender
 
 	shared, nearby target // of appends: where any node answers, or Options.Node, and where Options.Near does
@@ -87,8 +88,9 @@ func New(nc *nats.Conn, options Options) (*Client, error) {
 	c.shared = target{c.on(c.subjects.Transaction(), "append"), c.on(c.subjects.Appends(), "appends")}
 	if options.Near != "" && options.Node == "" {
 		c.near.shared, c.near.own = options.Prefix+".v1.", c.subjects.Node(options.Near, "")
-		c.nearby = target{c.subjects.Node(options.Near, "append"), c.subjects.Node(options.Near, "appends")}
+		c.nearby = c.targetAt(options.Near)
 	}
+	c.homes = newHomes(c)
 	return c, c.subjects.Validate()
 }
 
@@ -101,6 +103,11 @@ func (c *Client) At(node string) (*Client, error) {
 	options := c.options
 	options.Node = node
 	return New(c.nc, options)
+}
+
+// targetAt returns where a node is asked for appends that has to be this one.
+func (c *Client) targetAt(node string) target {
+	return target{c.subjects.Node(node, "append"), c.subjects.Node(node, "appends")}
 }
 
 // on returns the subject of a verb: the shared one, or that of the node that is asked alone.

@@ -41,11 +41,16 @@ func (n *near) learn(subject string, took time.Duration, err error) {
 	if n.own == "" || !strings.HasPrefix(subject, n.own) {
 		return
 	}
-	_, unknown := errors.AsType[*event.UnknownError](err)
 	switch {
-	case unknown, errors.Is(err, context.DeadlineExceeded): // it is out of reach, or all others are for it
+	case isSilence(err): // it is out of reach, or all others are for it
 		n.away.Store(time.Now().Add(awayTimes * took).UnixNano())
 	case errors.Is(err, event.ErrNoQuorum), errors.Is(err, event.ErrDraining), errors.Is(err, event.ErrDiverged):
 		n.away.Store(time.Now().Add(max(awayAtLeast, awayTimes*took)).UnixNano())
 	}
+}
+
+// isSilence tells whether err says that time ended before there was an answer.
+func isSilence(err error) bool {
+	_, unknown := errors.AsType[*event.UnknownError](err)
+	return unknown || errors.Is(err, context.DeadlineExceeded)
 }
