@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -122,21 +123,19 @@ func (s *sender) send() (more bool) {
 	return s.sending
 }
 
-// take makes a message of what is waiting, as much as goes to one target and fits. There is none if all gave up meanwhile.
+// take makes a message of what is waiting, as much as goes to the target of the first and fits. There is none if all gave up meanwhile.
 func (s *sender) take() (*message, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.waiting) == 0 {
 		return nil, nil
 	}
-	n := together(s.waiting, s.most())
+	calls, others := together(s.waiting, s.most())
+	s.waiting = others
 	s.last++
-	m := &message{token: s.last, subject: s.waiting[0].to.one, calls: s.waiting[:n:n], open: n}
-	if n > 1 {
-		m.subject = s.waiting[0].to.many
-	}
-	if s.waiting = s.waiting[n:]; len(s.waiting) == 0 {
-		s.waiting = nil
+	m := &message{token: s.last, subject: calls[0].to.one, calls: calls, open: len(calls)}
+	if len(calls) > 1 {
+		m.subject = calls[0].to.many
 	}
 	for _, c := range m.calls {
 		c.in = m
@@ -153,16 +152,42 @@ func (s *sender) most() int {
 	return mostBytes
 }
 
-// together is how many of the calls, from the first on, go in one message of at most so many bytes. One does, whatever its length.
-func together(calls []*call, most int) int {
-	calls = calls[:min(len(calls), bus.MaxAppends)]
-	size := frameBytes
-	for i, c := range calls {
-		if size += len(c.body) + len(","); i > 0 && (size > most || c.to != calls[0].to) {
-			return i
-		}
+// together parts the calls in those that go in one message of at most so many bytes with the first, which goes whatever its length,
+// and the others, in their order. Those for one target may stand between those for another: contested streams have homes.
+func together(calls []*call, most int) (message, others []*call) {
+	n, size := fitting(calls, most)
+	if n == len(calls) {
+		return calls, nil
 	}
-	return len(calls)
+	if calls[n].to == calls[0].to { // it is full
+		return calls[:n:n], calls[n:]
+	}
+	message = slices.Clone(calls[:n])
+	for i, c := range calls[n:] {
+		if c.to != calls[0].to {
+			others = append(others, c)
+			continue
+		}
+		if size += len(c.body) + len(","); size > most || len(message) == bus.MaxAppends {
+			return message, append(others, calls[n+i:]...)
+		}
+		message = append(message, c)
+	}
+	return message, others
+}
+
+// fitting is how many of the calls, from the first on, have one target and fit in a message of at most so many bytes, and how long
+// that is.
+func fitting(calls []*call, most int) (n, size int) {
+	size = frameBytes
+	for i, c := range calls {
+		more := len(c.body) + len(",")
+		if i > 0 && (i == bus.MaxAppends || size+more > most || c.to != calls[0].to) {
+			return i, size
+		}
+		size += more
+	}
+	return len(calls), size
 }
 
 // listen subscribes to answers before there is the first to come. s.mu is held.

@@ -250,26 +250,48 @@ func TestTogether(t *testing.T) {
 		})
 	}
 	const most = 10_000
-	elsewhere := calls(5, 1)
-	elsewhere[3].to.one = "p.v1.node.n1.append"
+	mixed := func(n, size int) []*call { // every third goes elsewhere
+		all := calls(n, size)
+		for i := 2; i < n; i += 3 {
+			all[i].to.one = "p.v1.node.n1.append"
+		}
+		return all
+	}
 	for name, test := range map[string]struct {
 		calls []*call
 		want  int
 	}{
 		"one": {calls(1, 1), 1}, "few": {calls(9, 1), 9}, "many": {calls(bus.MaxAppends+1, 1), bus.MaxAppends},
 		"long": {calls(9, most/2-frameBytes), 2}, "too long": {calls(2, most+1), 1}, "short, long": {append(calls(1, 1), calls(1, most)...), 1},
-		"elsewhere": {elsewhere, 3},
+		"mixed": {mixed(9, 1), 6}, "many mixed": {mixed(2*bus.MaxAppends, 1), bus.MaxAppends}, "long mixed": {mixed(9, most/3-frameBytes), 3},
+		"the last elsewhere": {mixed(3, 1), 2},
 	} {
-		n := together(test.calls, most)
-		if n != test.want {
-			t.Errorf("%s: got %d, want %d", name, n, test.want)
+		message, others := together(test.calls, most)
+		if len(message) != test.want {
+			t.Errorf("%s: got %d, want %d", name, len(message), test.want)
 		}
 		var bodies [][]byte
-		for _, c := range test.calls[:n] {
-			bodies = append(bodies, c.body)
+		at := make(map[*call]int)
+		for i, c := range test.calls {
+			at[c] = i
 		}
-		if size := len(bus.EncodeAppends(bodies)); n > 1 && size > most {
-			t.Errorf("%s: %d go together and take %d bytes", name, n, size)
+		for _, c := range message {
+			if bodies = append(bodies, c.body); c.to != test.calls[0].to {
+				t.Errorf("%s: call %d goes to %s", name, at[c], c.to.one)
+			}
+		}
+		if size := len(bus.EncodeAppends(bodies)); len(message) > 1 && size > most {
+			t.Errorf("%s: %d go together and take %d bytes", name, len(message), size)
+		}
+		inOrder := func(a, b *call) int { return at[a] - at[b] }
+		if !slices.IsSortedFunc(message, inOrder) || !slices.IsSortedFunc(others, inOrder) {
+			t.Errorf("%s: the order is another", name)
+		}
+		for _, c := range slices.Concat(message, others) {
+			delete(at, c)
+		}
+		if len(message)+len(others) != len(test.calls) || len(at) > 0 {
+			t.Errorf("%s: of %d calls %d go and %d are left", name, len(test.calls), len(message), len(others))
 		}
 	}
 }
