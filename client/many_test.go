@@ -97,7 +97,8 @@ func TestSlowAppendHoldsNoOther(t *testing.T) {
 func TestLongAppendsDoNotShareMessages(t *testing.T) {
 	w := newWorld(t)
 	w.serve(t, "n1", newBackend())
-	receipts, errs := appendAll(t, w.client(t, client.Options{}), 20, func(i int, a *event.Append) {
+	patient := client.Options{Timeout: time.Minute, TryTimeout: time.Minute} // 8 MB under the race detector take their time
+	receipts, errs := appendAll(t, w.client(t, patient), 20, func(i int, a *event.Append) {
 		text := `"` + strings.Repeat("x", 100<<10) + `"`
 		a.Events = slices.Repeat([]event.Event{{Stream: a.Events[0].Stream, Type: "T", Data: []byte(text)}}, 1+i%7)
 	})
