@@ -2,14 +2,10 @@ package tests
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-
-	"natsaccord/event"
 )
 
 const realInput = "../testdata/git-history.jsonl"
@@ -68,31 +64,4 @@ SELECT version, row_number() OVER (PARTITION BY stream ORDER BY position) AS wan
 	if wrong != 0 {
 		t.Errorf("%d events have a version out of line", wrong)
 	}
-}
-
-func TestKilledNodeComesBack(t *testing.T) {
-	c := start(t, sqliteStores(t))
-	c.wants(c.run("import", realInput), "1419 committed")
-	c.signal(2, syscall.SIGKILL)
-	var last event.Receipt
-	for i := range 50 {
-		receipt, err := c.client.Append(t.Context(), event.Append{Events: []event.Event{
-			{Stream: event.Stream(fmt.Sprintf("after.%d", i%5)), Type: "Noted", Data: []byte(`{}`)},
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if receipt.Path == "fast" {
-			t.Errorf("append %d took the fast path with a node down", i)
-		}
-		last = receipt
-	}
-	if last.Streams[0].Version != 10 {
-		t.Errorf("got version %d, want 10", last.Streams[0].Version)
-	}
-	c.startNode(2)
-	c.await(2)
-	c.wants(c.run("verify", "--wait", "30s"), "3 nodes agree on 3785 events")
-	c.run("append", "after.kill", "{}", "--node", "n3")
-	c.wants(c.run("verify"), "3 nodes agree on 3786 events")
 }
