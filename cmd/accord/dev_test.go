@@ -88,9 +88,9 @@ func TestDevTakesTheRealInput(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"import", "../../testdata/git-history.jsonl", "--concurrency", "32"}, "1419 committed (3735 events), 0 duplicates, 0 refused, 0 unknown"},
+		{[]string{"import", realInput, "--concurrency", "32"}, "1419 committed (3735 events), 0 duplicates, 0 refused, 0 unknown"},
 		{[]string{"verify"}, "3 nodes agree on 3735 events"},
-		{[]string{"import", "../../testdata/git-history.jsonl"}, "0 committed (0 events), 1419 duplicates, 0 refused, 0 unknown"},
+		{[]string{"import", realInput}, "0 committed (0 events), 1419 duplicates, 0 refused, 0 unknown"},
 		{[]string{"verify"}, "3 nodes agree on 3735 events"},
 		{[]string{"status"}, "n3    ready"},
 		{[]string{"head", "file.raft.go"}, "version "},
@@ -101,6 +101,7 @@ func TestDevTakesTheRealInput(t *testing.T) {
 			t.Errorf("accord %v: got %d, %q, want %q", step.args, code, out, step.want)
 		}
 	}
+	checkLogs(t, server, 3735)
 }
 
 func TestPasteLine(t *testing.T) {
