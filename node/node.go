@@ -77,7 +77,7 @@ func New(cfg Config, bus Bus, store Store) (*Node, error) {
 		catchUps: newMailbox[accord.CatchUp](),
 	}
 	n.calls.init(cfg.MaxInFlight)
-	n.turns = turnstile{patience: turnWait, taken: make(map[place]chan struct{})}
+	n.turns = turnstile{patience: turnWait, relay: turnRelay, taken: make(map[place]bool), lines: make(map[event.Stream]*line)}
 	n.started = make(chan struct{})
 	n.view.Store(&view{reachable: len(cfg.Nodes)})
 	n.setState(stateStarting)

@@ -48,6 +48,7 @@ func TestOneOfManyIsProposed(t *testing.T) {
 	if n := counter(t, c.Nodes[0], "submitted") - before; n != versions {
 		t.Errorf("%d transactions for %d versions", n, versions)
 	}
+	until(t, func() bool { _, lines := c.Nodes[0].InLine(); return lines == 0 })
 }
 
 // trusting is a tuning in which nodes that do not answer are not given up soon.
@@ -120,6 +121,73 @@ func TestPatienceEnds(t *testing.T) {
 	}
 	if won != 1 {
 		t.Errorf("%d won, want 1", won)
+	}
+}
+
+// gathered has many want the first version of a stream while nothing is decided, then lets one win, and hands over what each
+// of them hears.
+func gathered(t *testing.T, c *nodetest.Cluster, clients int, do func(err error)) {
+	t.Helper()
+	m := c.Nodes[0]
+	c.Cut(1, 0, true)
+	c.Cut(2, 0, true)
+	var running sync.WaitGroup
+	for range clients {
+		running.Go(func() {
+			_, err := m.Append(t.Context(), demanding("account.1", 0))
+			do(err)
+		})
+	}
+	until(t, func() bool { waiting, _ := m.InLine(); return waiting == clients-1 })
+	c.Cut(1, 0, false)
+	c.Cut(2, 0, false)
+	running.Wait()
+	if waiting, lines := m.InLine(); waiting > 0 || lines > 1 { // one may be kept until its relay comes
+		t.Errorf("%d are left in %d lines", waiting, lines)
+	}
+}
+
+// TestOneAfterTheOtherIsLetGo has those who lost come back until they win: each loses once, since the others are let go later.
+func TestOneAfterTheOtherIsLetGo(t *testing.T) {
+	const clients = 8
+	c := nodetest.NewTuned(t, 3, trusting())
+	m := c.Nodes[0]
+	m.SetPatience(time.Hour)
+	m.SetRelay(time.Hour) // all come back
+	gathered(t, c, clients, func(err error) {
+		for lost := 0; err != nil; lost++ {
+			conflict, early := errors.AsType[*event.ConflictError](err)
+			if !early || !conflict.Early || lost > 0 {
+				t.Errorf("lost %d times before: %v", lost, err)
+				return
+			}
+			_, err = m.Append(t.Context(), demanding("account.1", conflict.Have))
+		}
+	})
+	if n := counter(t, m, "turned_away"); n != clients-1 {
+		t.Errorf("%d were turned away, want %d", n, clients-1)
+	}
+}
+
+// TestWhoWaitsInVainIsTurnedAway: the one that was let go does not come back, and nobody else comes. The others are turned away
+// when their patience ends, without a transaction.
+func TestWhoWaitsInVainIsTurnedAway(t *testing.T) {
+	const clients = 4
+	c := nodetest.NewTuned(t, 3, trusting())
+	m := c.Nodes[0]
+	m.SetPatience(2 * time.Second)
+	m.SetRelay(time.Hour)
+	before := counter(t, m, "submitted")
+	var won atomic.Int64
+	gathered(t, c, clients, func(err error) {
+		if conflict, lost := errors.AsType[*event.ConflictError](err); err == nil {
+			won.Add(1)
+		} else if !lost || !conflict.Early {
+			t.Error(err)
+		}
+	})
+	if n := counter(t, m, "submitted") - before; n != 1 || won.Load() != 1 {
+		t.Errorf("%d transactions, %d won, want 1 and 1", n, won.Load())
 	}
 }
 
