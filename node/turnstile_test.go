@@ -16,7 +16,7 @@ import (
 // transaction of, and the others wait for it and are turned away.
 func TestOneOfManyIsProposed(t *testing.T) {
 	const clients, versions = 20, 10
-	c := nodetest.New(t, 3)
+	c := nodetest.NewTuned(t, 3, trusting())
 	c.Nodes[0].SetPatience(time.Hour)
 	before := counter(t, c.Nodes[0], "submitted")
 	for version := range uint64(versions) {
