@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"natsaccord/accord"
@@ -97,12 +98,17 @@ func (n *Node) parsePosition(field string, p event.Position) (accord.Timestamp, 
 // transaction with the same one finds out.
 var errForgotten = errors.New("node: the transaction is over, its outcome is not known here")
 
-// unknown makes of errForgotten what a caller is told.
-func unknown(err error, cmd event.Command) error {
-	if errors.Is(err, errForgotten) {
-		return &event.UnknownError{RequestID: requestID(cmd), Err: err}
+// unknown makes of errForgotten what a caller is told. A refusal after it is about the attempt that was to find out, and says
+// nothing of the one before.
+func unknown(err error, cmd event.Command, forgotten bool) error {
+	_, already := errors.AsType[*event.UnknownError](err)
+	switch {
+	case err == nil || already || !forgotten:
+		return err
+	case !errors.Is(err, errForgotten):
+		err = fmt.Errorf("%w; asking for it: %v", errForgotten, err) // no %w: that refusal says that nothing was proposed
 	}
-	return err
+	return &event.UnknownError{RequestID: requestID(cmd), Err: err}
 }
 
 // propose takes a command through consensus. An invalidated attempt is repeated with a new transaction for as
@@ -113,11 +119,12 @@ func (n *Node) propose(ctx context.Context, cmd event.Command, after accord.Time
 		return event.Outcome{}, 0, err
 	}
 	p := proposal{body: body, keys: coreKeys(cmd.Keys()), after: after, alone: !cmd.MayBundle()}
-	for {
+	for forgotten := false; ; {
 		outcome, path, err := n.attempt(ctx, cmd, p)
+		forgotten = forgotten || errors.Is(err, errForgotten)
 		again := errors.Is(err, event.ErrAborted) || errors.Is(err, errForgotten) && requestID(cmd) != ""
 		if !again || ctx.Err() != nil {
-			return outcome, path, unknown(err, cmd)
+			return outcome, path, unknown(err, cmd, forgotten)
 		}
 	}
 }
