@@ -29,6 +29,11 @@ func TestDistrustedNode(t *testing.T) {
 				t.Errorf("%s: read %s: got %v", name, consistency, err)
 			}
 		}
+		for what, err := range lookedUp(t, n) {
+			if !errors.Is(err, event.ErrDiverged) {
+				t.Errorf("%s: %s: got %v", name, what, err)
+			}
+		}
 		if page, err := n.Read(t.Context(), event.ReadArgs{Category: "account", Consistency: event.Local}); err != nil || len(page.Events) != 1 {
 			t.Errorf("%s: local read: got %+v, %v", name, page, err)
 		}
@@ -41,4 +46,15 @@ func TestDistrustedNode(t *testing.T) {
 	if page, err := c.Nodes[1].Read(t.Context(), event.ReadArgs{Stream: "account.2"}); err != nil || len(page.Events) != 1 {
 		t.Errorf("trusted again: got %+v, %v", page, err)
 	}
+}
+
+// lookedUp asks a node for all that it tells of its log and of what stands beside it, and returns the errors.
+func lookedUp(t *testing.T, n *node.Node) map[string]error {
+	_, head := n.Head(t.Context(), "account.1")
+	_, outcome := n.Outcome(t.Context(), "r")
+	_, count := n.Count(t.Context(), event.ReadArgs{})
+	_, snapshot := n.Snapshot(t.Context(), "account.1", "s")
+	_, subscriber := n.Subscriber(t.Context(), "k")
+	_, subscribers := n.Subscribers(t.Context(), "", 0)
+	return map[string]error{"head": head, "outcome": outcome, "count": count, "snapshot": snapshot, "subscriber": subscriber, "subscribers": subscribers}
 }

@@ -152,10 +152,13 @@ func (n *Node) barrier(ctx context.Context, keys ...string) error {
 
 // fresh is a barrier unless the node is alone.
 func (n *Node) fresh(ctx context.Context, keys ...string) error {
-	if n.cfg.single {
-		return nil
+	switch {
+	case !n.cfg.single:
+		return n.barrier(ctx, keys...)
+	case n.distrusted.Load():
+		return event.ErrDiverged
 	}
-	return n.barrier(ctx, keys...)
+	return nil
 }
 
 // Head returns how far a stream has come, linearizably.

@@ -26,6 +26,9 @@ func (n *Node) Subscribers(ctx context.Context, after string, limit int) ([]even
 
 // Count implements event.Subscriptions: it counts what is complete for ever.
 func (n *Node) Count(ctx context.Context, args event.ReadArgs) (uint64, error) {
+	if n.distrusted.Load() && args.Consistency != event.Local {
+		return 0, event.ErrDiverged
+	}
 	if !n.cfg.single {
 		args = bounded(args, n.frontier())
 	}
