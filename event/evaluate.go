@@ -18,7 +18,7 @@ type Moment struct {
 // State is what a batch of commands may look at, loaded before and stored after. A key that is missing from
 // a map is in its zero state. Evaluate keeps it current, so that each command sees those before it.
 type State struct {
-	Heads       map[Stream]Head
+	Heads       map[Stream]Head // only their versions are looked at
 	Requests    map[string]Request
 	Taken       map[ulid.ULID]bool // event ids that stand in the log
 	Subscribers map[string]Subscriber

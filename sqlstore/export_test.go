@@ -11,6 +11,12 @@ func SelectText(args event.ReadArgs) (text string, values []any) {
 // DeleteFences is the statement.
 const DeleteFences = deleteFences
 
+// SQLiteHeads and PostgresHeads are the statements.
+const (
+	SQLiteHeads   = sqliteHeads
+	PostgresHeads = postgresHeads
+)
+
 // DoomedByHeads is Doomed with a bug: what was applied may have been this very append.
 func (s *Store) DoomedByHeads(c event.Command) []event.Conflict {
 	s.known.mu.RLock()

@@ -11,8 +11,8 @@ import (
 	"natsaccord/event"
 )
 
-// known is what the store knows of the log without asking the database: the heads of streams, and of the ids that
-// nobody has used. It holds everything that Apply has decided and the database does not show yet. Whoever holds
+// known is what the store knows of the log without asking the database: the heads of streams (of those that have not grown since
+// they were found, only the version), and of the ids that nobody has used. It holds everything that Apply has decided and the database does not show yet. Whoever holds
 // Store.applying may use it; whoever holds mu as well may change what Doomed looks at.
 type known struct {
 	mu       sync.RWMutex // never held while the database is asked

@@ -134,9 +134,9 @@ func (p *postgres) lookUp(ctx context.Context, want *wanted, l *loaded) error {
 	return p.onConn(ctx, func(conn *pgx.Conn) error { return p.send(ctx, conn, b) })
 }
 
-// postgresHeads looks up each stream in the index of events, however many there are.
-const postgresHeads = `SELECT n.stream, e.version, e.position FROM unnest($1::text[]) AS n (stream)
-CROSS JOIN LATERAL (SELECT version, position FROM event WHERE stream = n.stream ORDER BY version DESC LIMIT 1) e`
+// postgresHeads looks up each stream in the index of events, however many there are, and as a rule reads no row of an event.
+const postgresHeads = `SELECT n.stream, e.version FROM unnest($1::text[]) AS n (stream)
+CROSS JOIN LATERAL (SELECT version FROM event WHERE stream = n.stream ORDER BY version DESC LIMIT 1) e`
 
 // queueLoads adds the statements that load what is wanted, and tells whether there are any.
 func queueLoads(b *pgx.Batch, want *wanted, l *loaded) bool {

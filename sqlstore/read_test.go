@@ -53,7 +53,8 @@ func TestTagsAreLookedUp(t *testing.T) {
 			{Tags: []string{"hot"}, Category: "a", After: late}, {Tags: []string{"hot"}, After: late}, {Tags: []string{"hot"}, Before: late, Backward: true, Limit: 2},
 			{Tags: []string{"hot", "one-17"}, Before: late, Category: "a"}, {Tags: []string{"one-17", "hot"}, Backward: true},
 		} {
-			plan := explain(t, db, url, args)
+			text, values := sqlstore.SelectText(args)
+			plan := explain(t, db, url, text, values...)
 			if !strings.Contains(plan, "first") || strings.Contains(plan, "SCAN event") || strings.Contains(plan, "Seq Scan on event") || strings.Contains(plan, "TEMP B-TREE") {
 				t.Errorf("read %+v is done by\n%s", args, plan)
 			}
@@ -61,10 +62,44 @@ func TestTagsAreLookedUp(t *testing.T) {
 	})
 }
 
+// TestHeadsAreReadFromTheIndex: to look up the head of a stream takes no row of an event, which would be one more page from anywhere in
+// the log.
+func TestHeadsAreReadFromTheIndex(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := openAs(t, sqlstore.Config{URL: url, Cluster: "c", Node: "n1"})
+		var events []event.Event
+		for i := range 3000 {
+			events = append(events, event.Event{Stream: event.StreamOf("a", fmt.Sprint(i%1000)), Type: "T", Data: []byte("1")})
+		}
+		for part := range slices.Chunk(events, 100) {
+			if err := s.Write(t.Context(), part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		driver, name, text, want := "pgx", url, sqlstore.PostgresHeads, "Index Only Scan"
+		var streams any = []string{"a.1", "a.2"}
+		if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+			driver, name, text, streams, want = "sqlite", "file:"+path, sqlstore.SQLiteHeads, `["a.1","a.2"]`, "USING COVERING INDEX event_stream_version"
+		}
+		db, err := sql.Open(driver, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if driver == "pgx" {
+			if _, err := db.Exec(`VACUUM ANALYZE event`); err != nil { // as the server does by itself, later
+				t.Fatal(err)
+			}
+		}
+		if plan := explain(t, db, url, text, streams); !strings.Contains(plan, want) || strings.Contains(plan, "PRIMARY KEY") {
+			t.Errorf("heads are looked up by\n%s", plan)
+		}
+	})
+}
+
 // explain returns how the database would do a read.
-func explain(t *testing.T, db *sql.DB, url string, args event.ReadArgs) string {
+func explain(t *testing.T, db *sql.DB, url, text string, values ...any) string {
 	t.Helper()
-	text, values := sqlstore.SelectText(args)
 	if strings.HasPrefix(url, "sqlite:") {
 		text = "EXPLAIN QUERY PLAN " + text
 	} else {

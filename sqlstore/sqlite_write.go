@@ -112,9 +112,9 @@ func scanAll(found rows, scan func(rows) error) error {
 	return found.Err()
 }
 
-// sqliteHeads looks up each stream in the index of events, however many there are.
-const sqliteHeads = `SELECT e.stream, e.version, e.position FROM json_each(?1) n CROSS JOIN event e
-ON e.rowid = (SELECT rowid FROM event WHERE stream = n.value ORDER BY version DESC LIMIT 1)`
+// sqliteHeads looks up each stream in the index of events, however many there are. It reads no row of an event, for which each
+// stream would take another page from anywhere in the log.
+const sqliteHeads = `SELECT n.value, (SELECT version FROM event WHERE stream = n.value ORDER BY version DESC LIMIT 1) FROM json_each(?1) n`
 
 // lookUp reads with the readers, which see what was committed last.
 func (s *sqlite) lookUp(ctx context.Context, want *wanted, l *loaded) error {
@@ -174,11 +174,11 @@ func (l *loaded) scanApplied(found rows) error {
 
 func (l *loaded) scanHead(found rows) error {
 	var stream string
-	var version int64
-	var head event.Head
-	err := found.Scan(&stream, &version, (*string)(&head.Position))
-	head.Version = uint64(version)
-	l.state.Heads[event.Stream(stream)] = head
+	var version *int64
+	err := found.Scan(&stream, &version)
+	if version != nil { // else it has no events
+		l.state.Heads[event.Stream(stream)] = event.Head{Version: uint64(*version)}
+	}
 	return err
 }
 
