@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -21,8 +22,11 @@ import (
 )
 
 // history is a log to be there before a measurement: as if every node had been away, and had caught up from the log
-// of another one whose appends of one event each were made one after the other. Stream by stream, since then what is
-// written together lies together in all indexes, without which ten million events would take hours.
+// of another one whose appends of one event each were made one after the other. They went through all streams again and again,
+// each time in the order of names with some events to some of them: then what is written together lies together in the index
+// of streams, without which ten million events would take hours, and still its pages have been split as those of any log
+// are, and a stream's events are spread over the log. Written stream by stream, all pages would be full, and each of the
+// first appends afterwards split one.
 type history struct {
 	events    int
 	perStream int
@@ -65,6 +69,39 @@ const (
 	historyStep = 50 * time.Microsecond
 	historyAge  = time.Minute
 )
+
+// historyTurns is how often a history goes through all streams.
+const historyTurns = 10
+
+// streams returns how many streams a history has.
+func (h history) streams() int { return (h.events + h.perStream - 1) / h.perStream }
+
+// order yields the stream of each event and its version there. Each stream's events are dealt to the turns by chance.
+func (h history) order(random *rand.Rand) iter.Seq2[int, uint64] {
+	return func(yield func(int, uint64) bool) {
+		written := make([]int, h.streams())
+		for left := historyTurns; left > 0; left-- {
+			for stream := range written {
+				for range dealt(min(h.perStream, h.events-stream*h.perStream)-written[stream], left, random) {
+					written[stream]++
+					if !yield(stream, uint64(written[stream])) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// dealt returns how many of n events come in the first of so many turns.
+func dealt(n, turns int, random *rand.Rand) (now int) {
+	for range n {
+		if random.IntN(turns) == 0 {
+			now++
+		}
+	}
+	return now
+}
 
 // historyStream is the name of a stream. Names sort as the numbers do.
 func historyStream(i int) event.Stream { return event.Stream(fmt.Sprintf("bench.s%08d", i)) }
@@ -126,15 +163,14 @@ func (h history) at(first time.Time, i int) accord.Timestamp {
 // write makes the parts of the log, the same for all nodes.
 func (h history) write(ctx context.Context, first time.Time, parts chan<- []byte) error {
 	random := rand.New(rand.NewPCG(1, uint64(h.events)))
-	text := newText(h.bytes, random)
-	for from := 0; from < h.events; from += historyPartEvents {
-		part := historyPart{}
-		to := min(from+historyPartEvents, h.events)
-		for i := from; i < to; i++ {
-			h.add(&part, h.at(first, i), i, random, text.data(h.bytes, random))
+	text, part, i := newText(h.bytes, random), historyPart{}, 0
+	for stream, version := range h.order(random) {
+		h.add(&part, h.at(first, i), stream, version, random, text.data(h.bytes, random))
+		if i++; i%historyPartEvents != 0 && i < h.events {
+			continue
 		}
-		if part.Next = h.at(first, to-1).String(); to == h.events {
-			part.Next, part.End = "", &historyEnd{h.at(first, to-1)}
+		if part.Next = h.at(first, i-1).String(); i == h.events {
+			part.Next, part.End = "", &historyEnd{h.at(first, i-1)}
 		}
 		encoded, err := json.Marshal(part)
 		if err != nil {
@@ -142,6 +178,7 @@ func (h history) write(ctx context.Context, first time.Time, parts chan<- []byte
 		}
 		select {
 		case parts <- encoded:
+			part = historyPart{}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -149,14 +186,14 @@ func (h history) write(ctx context.Context, first time.Time, parts chan<- []byte
 	return nil
 }
 
-// add adds the i-th event and its request.
-func (h history) add(part *historyPart, at accord.Timestamp, i int, random *rand.Rand, data []byte) {
+// add adds an event and its request.
+func (h history) add(part *historyPart, at accord.Timestamp, stream int, version uint64, random *rand.Rand, data []byte) {
 	id, recorded := at.String(), time.UnixMicro(int64(at.HLC)).UTC()
 	part.Requests = append(part.Requests, historyRequest{
 		ID: historyID(recorded, random).String(), TxnID: id, ExecuteAt: id, Hash: fmt.Appendf(nil, "%016x", random.Uint64()), Committed: true,
 	})
 	part.Events = append(part.Events, historyEvent{
-		ID: historyID(recorded, random), Stream: historyStream(i / h.perStream), Version: uint64(i%h.perStream) + 1, Position: event.PositionAt(id, 0), TxnID: id,
+		ID: historyID(recorded, random), Stream: historyStream(stream), Version: version, Position: event.PositionAt(id, 0), TxnID: id,
 		Type: "Filled", Data: data, RecordedAt: recorded,
 	})
 }
@@ -185,6 +222,8 @@ func copyDatabase(ctx context.Context, from, to, node string) error {
 	return errors.Join(err, db.Close())
 }
 
+// copyFile copies page by page, as SQLite has written the file itself. From larger pieces Linux makes larger units of its cache, and of
+// each of which a page is written later, it counts all pages as written, up to ten times as many.
 func copyFile(from, to string) (err error) {
 	in, err := os.Open(from)
 	if err != nil {
@@ -195,6 +234,6 @@ func copyFile(from, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
+	_, err = io.CopyBuffer(struct{ io.Writer }{out}, struct{ io.Reader }{in}, make([]byte, 4096)) // without what would read from or write to files in one
 	return errors.Join(err, out.Close())
 }

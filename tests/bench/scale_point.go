@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -75,17 +76,32 @@ func (b *scaleBases) make(ctx context.Context, out io.Writer, w scaleWorkload) (
 	if err := h.fill(ctx, stores); err != nil {
 		return nil, fmt.Errorf("fill in %d events: %w", w.history, err)
 	}
-	fmt.Fprintf(out, "filled %d databases with %s events in %s%s\n", w.nodes, number(float64(w.history)), time.Since(begun).Round(time.Millisecond), sizeOf(stores[0]))
+	like, err := looks(ctx, stores[0])
+	if err != nil {
+		return nil, fmt.Errorf("look at a history: %w", err)
+	}
+	fmt.Fprintf(out, "filled %d databases with %s events in %s%s\n", w.nodes, number(float64(w.history)), time.Since(begun).Round(time.Millisecond), like)
 	return stores, nil
 }
 
-// sizeOf says how large a node's file is; nothing if it has none.
-func sizeOf(cfg sqlstore.Config) string {
-	info, err := os.Stat(strings.TrimPrefix(cfg.URL, "sqlite:"))
-	if err != nil {
-		return ""
+// looks says how large a node's file is, and how full the pages of its index of streams are, on which it depends how many appends split
+// one; nothing if it has no file.
+func looks(ctx context.Context, cfg sqlstore.Config) (like string, err error) {
+	path, isFile := strings.CutPrefix(cfg.URL, "sqlite:")
+	if !isFile {
+		return "", nil
 	}
-	return fmt.Sprintf(", %.0f MB each", float64(info.Size())/1e6)
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return "", err
+	}
+	var full float64
+	err = db.QueryRowContext(ctx, `SELECT 100 - 100.0 * sum(unused) / sum(pgsize) FROM dbstat WHERE name = 'event_stream_version' AND pagetype = 'leaf'`).Scan(&full)
+	return fmt.Sprintf(", %.0f MB each, pages of the index of streams %.0f %% full", float64(info.Size())/1e6, full), errors.Join(err, db.Close())
 }
 
 // drop removes the databases of a line.

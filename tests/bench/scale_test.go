@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -106,6 +107,29 @@ func TestHistoryIsALog(t *testing.T) {
 		if !slices.Equal(wholeLog(t, m), first) {
 			t.Error("nodes have different logs")
 		}
+	}
+}
+
+// TestHistoryIsInterleaved: a history has all versions of each stream, one after another, and seldom together.
+func TestHistoryIsInterleaved(t *testing.T) {
+	h := history{events: 1995, perStream: 10}
+	heads, last, together := make(map[int]uint64), -1, 0
+	for stream, version := range h.order(rand.New(rand.NewPCG(1, 1))) {
+		if version != heads[stream]+1 {
+			t.Fatalf("version %d of stream %d comes after version %d", version, stream, heads[stream])
+		}
+		if heads[stream] = version; stream == last {
+			together++
+		}
+		last = stream
+	}
+	for stream := range h.streams() {
+		if want := min(10, h.events-10*stream); heads[stream] != uint64(want) {
+			t.Errorf("stream %d has %d events, want %d", stream, heads[stream], want)
+		}
+	}
+	if together > h.events/2 {
+		t.Errorf("%d of %d events stand behind one of the same stream", together, h.events)
 	}
 }
 
