@@ -24,6 +24,7 @@ type scaleSettings struct {
 	warm      int // appends before them
 	mostBytes int // of events in a round: fewer appends if they are large
 	perStream int // events of each stream of a history
+	among     int // streams of a history that appends go to; 0: all
 	rounds    int
 	dir       string
 	out       string // directory for pictures
@@ -44,15 +45,16 @@ func parseScale(args []string) (s scaleSettings, err error) {
 	f.IntVar(&s.warm, "warm", 2000, "appends before those that count")
 	f.IntVar(&s.mostBytes, "most-bytes", 64<<20, "bytes of events in a round, at most: fewer appends if events are large or many")
 	f.IntVar(&s.perStream, "per-stream", 10, "events of each stream of a history")
+	f.IntVar(&s.among, "among", baseWorkload().keys, "streams of a history that appends are drawn from, spread evenly over all that it has; 0: all of them")
 	f.IntVar(&s.rounds, "rounds", 3, "rounds of each point")
 	f.StringVar(&s.dir, "dir", "", "directory for all data but Postgres' (default: a temporary one); 10 million events take 8 GB a node")
 	f.StringVar(&s.out, "out", "", "directory for a picture of each line (default: none)")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
-	if s.inFlight < 1 || s.count < 1 || s.warm < 1 || s.mostBytes < 1 || s.perStream < 1 || s.rounds < 1 || s.store != "sqlite" && s.store != "postgres" {
-		return s, fmt.Errorf("-concurrency, -count, -warm, -most-bytes, -per-stream and -rounds are %d, %d, %d, %d, %d and %d, want at least 1; -store is %q, want sqlite or postgres",
-			s.inFlight, s.count, s.warm, s.mostBytes, s.perStream, s.rounds, s.store)
+	if s.inFlight < 1 || s.count < 1 || s.warm < 1 || s.mostBytes < 1 || s.perStream < 1 || s.among < 0 || s.rounds < 1 || s.store != "sqlite" && s.store != "postgres" {
+		return s, fmt.Errorf("-concurrency, -count, -warm, -most-bytes, -per-stream and -rounds are %d, %d, %d, %d, %d and %d, want at least 1; -among is %d, want at least 0; -store is %q, want sqlite or postgres",
+			s.inFlight, s.count, s.warm, s.mostBytes, s.perStream, s.rounds, s.among, s.store)
 	}
 	return s, s.choose(known, *lines, values)
 }
@@ -129,7 +131,7 @@ func (s scaleSettings) measureLine(ctx context.Context, out io.Writer, l scaleLi
 		p := &scalePoint{value: value, workload: baseWorkload()}
 		l.set(&p.workload, value)
 		if p.workload.history > 0 {
-			p.workload.keys = max(1, p.workload.history/s.perStream)
+			p.workload.drawnFrom(history{events: p.workload.history, perStream: s.perStream}.streams(), s.among)
 		}
 		points = append(points, p)
 	}

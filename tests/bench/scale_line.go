@@ -17,7 +17,8 @@ type scaleLine struct {
 // scaleWorkload is a cluster, what it has stored, and the appends to it.
 type scaleWorkload struct {
 	nodes     int
-	keys      int // streams to draw from; of a history those that it has
+	keys      int // streams to draw from
+	apart     int // of a history, every which stream is one of them
 	span      int // streams of an append, an event to each
 	conflicts int // percent of the events that go to one of hotStreams streams
 	history   int // events in the log before
@@ -26,7 +27,16 @@ type scaleWorkload struct {
 
 // baseWorkload is what all lines start from.
 func baseWorkload() scaleWorkload {
-	return scaleWorkload{nodes: clusterSize, keys: 10_000, span: 1, bytes: 256}
+	return scaleWorkload{nodes: clusterSize, keys: 10_000, apart: 1, span: 1, bytes: 256}
+}
+
+// drawnFrom draws appends from most streams of a history that has so many, spread evenly over it; from all of them if most is 0.
+func (w *scaleWorkload) drawnFrom(streams, most int) {
+	if most == 0 {
+		most = streams
+	}
+	w.apart = max(1, streams/most)
+	w.keys = min(most, streams)
 }
 
 // leastBytes is the size of the smallest data, and the most of it is what nodes accept.

@@ -70,7 +70,10 @@ func (s scaleSettings) rest(l scaleLine) string {
 	l.set(&w, l.points[0])
 	keys := number(float64(w.keys)) + " streams"
 	if l.name == "history" {
-		keys = fmt.Sprintf("%d events a stream", s.perStream)
+		keys = fmt.Sprintf("%d events a stream, to all streams", s.perStream)
+		if s.among > 0 {
+			keys = fmt.Sprintf("%d events a stream, to %s streams at most", s.perStream, number(float64(s.among)))
+		}
 	}
 	said := []string{fmt.Sprintf("%d in flight", s.inFlight)}
 	for _, part := range []struct{ name, text string }{

@@ -133,6 +133,19 @@ func TestHistoryIsInterleaved(t *testing.T) {
 	}
 }
 
+// TestAmongAllOfAHistory: the streams that appends go to are as many as asked for, if there are as many, from one end of a history to the
+// other.
+func TestAmongAllOfAHistory(t *testing.T) {
+	for _, c := range []struct{ streams, among, keys, apart int }{
+		{1000, 10_000, 1000, 1}, {10_000, 10_000, 10_000, 1}, {1_000_000, 10_000, 10_000, 100}, {1_000_000, 0, 1_000_000, 1}, {1, 0, 1, 1},
+	} {
+		var w scaleWorkload
+		if w.drawnFrom(c.streams, c.among); w.keys != c.keys || w.apart != c.apart {
+			t.Errorf("of %d streams, %d asked for: got %d, every %d., want %d, every %d.", c.streams, c.among, w.keys, w.apart, c.keys, c.apart)
+		}
+	}
+}
+
 // wholeLog reads the log at a node up to all that is acknowledged, an event a line.
 func wholeLog(t *testing.T, m *accordMember) (lines []string) {
 	t.Helper()
@@ -163,13 +176,13 @@ func TestLargeAppendsAreFewer(t *testing.T) {
 
 // TestDrawnStreamsDiffer: no stream stands twice in an append, and hot ones come as often as they are to.
 func TestDrawnStreamsDiffer(t *testing.T) {
-	w := &scaleWork{scaleWorkload: scaleWorkload{keys: 30, span: 30}}
+	w := &scaleWork{scaleWorkload: scaleWorkload{keys: 30, apart: 1, span: 30}}
 	streams := w.draw()
 	slices.Sort(streams)
 	if n := len(slices.Compact(streams)); n != 30 {
 		t.Errorf("drew %d different streams of 30, want all", n)
 	}
-	w = &scaleWork{scaleWorkload: scaleWorkload{keys: 1000, span: 1, conflicts: 20}}
+	w = &scaleWork{scaleWorkload: scaleWorkload{keys: 1000, apart: 1, span: 1, conflicts: 20}}
 	hot := 0
 	for range 10_000 {
 		if strings.HasPrefix(string(w.draw()[0]), "bench.hot-") {
@@ -183,7 +196,7 @@ func TestDrawnStreamsDiffer(t *testing.T) {
 
 func TestBadScaleSettings(t *testing.T) {
 	for _, args := range [][]string{
-		{"-lines=nonsense"}, {"-nodes=0"}, {"-keys=10x"}, {"-keys="}, {"-span=101"}, {"-conflicts=101"}, {"-history=-1"}, {"-size=3"}, {"-rounds=0"}, {"-store=mysql"},
+		{"-lines=nonsense"}, {"-nodes=0"}, {"-keys=10x"}, {"-keys="}, {"-span=101"}, {"-conflicts=101"}, {"-history=-1"}, {"-size=3"}, {"-rounds=0"}, {"-among=-1"}, {"-store=mysql"},
 	} {
 		if _, err := parseScale(args); err == nil {
 			t.Errorf("%v is accepted", args)

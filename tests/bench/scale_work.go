@@ -42,7 +42,7 @@ func (w *scaleWork) draw() (streams []event.Stream) {
 	for len(taken) < min(w.span, w.keys) {
 		if i := rand.IntN(w.keys); !taken[i] {
 			taken[i] = true
-			streams = append(streams, historyStream(i))
+			streams = append(streams, historyStream(i*w.apart))
 		}
 	}
 	return streams
