@@ -28,6 +28,7 @@ type scaleSettings struct {
 	rounds    int
 	dir       string
 	out       string // directory for pictures
+	profiles  string // directory for CPU profiles
 }
 
 // parseScale reads the arguments behind "scale".
@@ -49,6 +50,7 @@ func parseScale(args []string) (s scaleSettings, err error) {
 	f.IntVar(&s.rounds, "rounds", 3, "rounds of each point")
 	f.StringVar(&s.dir, "dir", "", "directory for all data but Postgres' (default: a temporary one); 10 million events take 8 GB a node")
 	f.StringVar(&s.out, "out", "", "directory for a picture of each line (default: none)")
+	f.StringVar(&s.profiles, "cpuprofile", "", "directory for a CPU profile of the appends that count, of each round (default: none)")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"time"
 
@@ -130,7 +131,30 @@ func (s scaleSettings) measurePoint(ctx context.Context, out io.Writer, p *scale
 	if _, err := s.load(ctx, w, s.appends(p.workload)*s.warm/s.count+1); err != nil {
 		return r, err
 	}
+	stop, err := s.profile(fmt.Sprintf("%s-%d", filepath.Base(bases.dir), p.value), len(p.rounds)+1)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	return s.measured(ctx, a, w)
+}
+
+// profile begins a CPU profile of a round, if profiles are asked for.
+func (s scaleSettings) profile(point string, round int) (stop func() error, err error) {
+	if s.profiles == "" {
+		return func() error { return nil }, nil
+	}
+	if err := os.MkdirAll(s.profiles, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(filepath.Join(s.profiles, fmt.Sprintf("%s-%d.pprof", point, round)))
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error { pprof.StopCPUProfile(); return f.Close() }, nil
 }
 
 // moreProcs lets goroutines run while so many nodes wait for their disks, as main does for a cluster of the usual size.
