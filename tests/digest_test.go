@@ -95,7 +95,11 @@ func (d *damage) is(t *testing.T, column, to, reported string) {
 	}
 	t.Logf("%s: verify: %s", column, out)
 	s := d.state(t, 1, "diverged")
-	t.Logf("%s: reported after %s: %s", column, time.Since(began).Round(time.Millisecond), s.Alarm)
+	took := time.Since(began)
+	t.Logf("%s: reported after %s: %s", column, took.Round(time.Millisecond), s.Alarm)
+	if took > time.Minute {
+		t.Errorf("%s: reported %s after the damage, want a minute at most", column, took)
+	}
 	if !strings.Contains(s.Alarm, "has changed at "+reported+", behind 2345 events") {
 		t.Errorf("%s: the alarm says %q, want %s", column, s.Alarm, reported)
 	}
