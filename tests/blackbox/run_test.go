@@ -42,7 +42,7 @@ func runWith(t *testing.T, s *storage) {
 	err := plan.Run(t.Context(), func(s nemesis.Step) {
 		t.Logf("%8.2fs %s", time.Since(started).Seconds(), s)
 		if !s.Mends {
-			happened[strings.Join(strings.FieldsFunc(s.Fault.Name, func(r rune) bool { return r >= '0' && r <= '9' }), "")]++
+			happened[kindOfFault(s.Fault.Name)]++
 		}
 	})
 	if err != nil {
@@ -53,6 +53,54 @@ func runWith(t *testing.T, s *storage) {
 	t.Logf("%d faults: %v", plan.Faults(), happened)
 	log := finish(t, w)
 	checkReaders(t, w, following, consuming, log)
+	if settings.length >= 2*time.Minute {
+		if lacks := lacking(happened, w.stale); len(lacks) > 0 {
+			t.Errorf("the run shows nothing of %v", lacks)
+		}
+	}
+}
+
+// lacking returns what a run is to have had for its linearizable reads to show anything, and had not: nodes killed, nodes cut off from others, and local
+// reads that were stale meanwhile. By chance that is so only of short runs.
+func lacking(happened map[string]int, stale int) (lacks []string) {
+	if happened["kill n"]+happened["kill n n"]+happened["kill n n n"] == 0 {
+		lacks = append(lacks, "kills")
+	}
+	if happened["isolate n"]+happened["isolate n and lose"]+happened["n does not hear n"] == 0 {
+		lacks = append(lacks, "partitions")
+	}
+	if stale == 0 {
+		lacks = append(lacks, "stale local reads")
+	}
+	return lacks
+}
+
+// kindOfFault is its name without the numbers of nodes.
+func kindOfFault(name string) string {
+	return strings.Join(strings.FieldsFunc(name, func(r rune) bool { return r >= '0' && r <= '9' }), "")
+}
+
+// TestLackingKnowsFaults: the names that are looked for are those that faults have.
+func TestLackingKnowsFaults(t *testing.T) {
+	c := &cluster{nodes: make([]*node, 3), storage: &storage{}}
+	happened := make(map[string]int)
+	for i := range c.nodes {
+		c.nodes[i] = &node{}
+	}
+	for _, f := range c.faults(span{}) {
+		happened[kindOfFault(f.Name)]++
+	}
+	if lacks := lacking(happened, 1); len(lacks) > 0 {
+		t.Errorf("%v: found no %v", happened, lacks)
+	}
+	for kind := range happened {
+		if strings.HasPrefix(kind, "kill") || strings.Contains(kind, "isolate") || strings.Contains(kind, "hear") {
+			delete(happened, kind)
+		}
+	}
+	if lacks := lacking(happened, 0); len(lacks) != 3 {
+		t.Errorf("%v: misses only %v", happened, lacks)
+	}
 }
 
 // checkReaders checks what those saw who followed the log, what handlers were called with, and what those were told who registered addresses.
@@ -103,11 +151,11 @@ func finish(t *testing.T, w *workload) []event.Event {
 	if err := w.problems.err(); err != nil {
 		t.Error(err)
 	}
-	stale, err := checkLocal(w.ledger, logs[0])
+	w.stale, err = checkLocal(w.ledger, logs[0])
 	if err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d of %d local reads were stale", stale, len(w.ledger.local))
+	t.Logf("%d of %d local reads were stale", w.stale, len(w.ledger.local))
 	t.Logf("%s; %v; %d reads, %d requests repeated; %d transactions, dependencies %v", verified, told(w.ledger), w.reads, w.repeats, report.Txns, report.Edges)
 	for _, n := range w.cluster.nodes {
 		ends, _ := n.faulty() // the error is told when the cluster is stopped

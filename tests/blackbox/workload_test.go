@@ -33,6 +33,7 @@ type workload struct {
 	problems findings
 	repeats  int
 	reads    int
+	stale    int // local reads that were, as found in the end
 }
 
 // listLength is about how many appends go to a set of streams before the next one: every read is of a whole stream.
