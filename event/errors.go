@@ -136,14 +136,15 @@ func (e *OverloadedError) Error() string {
 	return fmt.Sprintf("event: too many appends in flight; nothing was proposed, retry after %s", e.RetryAfter)
 }
 
-// SafeToRetry tells whether repeating the same request can do no harm and may help.
+// SafeToRetry tells whether repeating the same request can do no harm and may help. What ended the wait for an outcome says nothing
+// of what became of the request: without a request id it may happen twice.
 func SafeToRetry(err error) bool {
+	if unknown, ok := errors.AsType[*UnknownError](err); ok {
+		return unknown.RequestID != ""
+	}
 	if errors.Is(err, ErrDraining) || errors.Is(err, ErrNoQuorum) || errors.Is(err, ErrAborted) {
 		return true
 	}
-	if _, ok := errors.AsType[*OverloadedError](err); ok {
-		return true
-	}
-	unknown, ok := errors.AsType[*UnknownError](err)
-	return ok && unknown.RequestID != ""
+	_, overloaded := errors.AsType[*OverloadedError](err)
+	return overloaded
 }
