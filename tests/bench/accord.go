@@ -170,6 +170,7 @@ func (a *accordCluster) startNode(ctx context.Context, names []string, i int, cf
 	if err != nil {
 		return err
 	}
+	peers.AnswerLog(n.AnswerLog) // a node that was too slow has to catch up
 	if err := peers.Receive(n.Deliver); err != nil {
 		return err
 	}
