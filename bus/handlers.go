@@ -59,7 +59,9 @@ func (s *Service) commit(ctx context.Context, r request, a event.Append) (any, e
 	if err != nil {
 		return nil, undecided(a.RequestID, err)
 	}
-	return NewAppendReply(receipt), nil
+	reply := NewAppendReply(receipt)
+	reply.Node = s.cfg.Node
+	return reply, nil
 }
 
 // read reads the stream, the category or the log, as the subject says.
@@ -74,7 +76,9 @@ func (s *Service) read(ctx context.Context, r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewReadReply(page, args.Stream != ""), nil
+	reply := NewReadReply(page, args.Stream != "")
+	reply.Node = s.cfg.Node
+	return reply, nil
 }
 
 // readArgs returns what a request wants to read, in pages that about fit a reply.
@@ -135,7 +139,7 @@ func (s *Service) head(ctx context.Context, r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return HeadReply{Type: TypeHeadReply, Version: head.Version, Position: string(head.Position)}, nil
+	return HeadReply{Type: TypeHeadReply, Version: head.Version, Position: string(head.Position), Node: s.cfg.Node}, nil
 }
 
 // txn tells what became of a request: its receipt, or the error that refused it.

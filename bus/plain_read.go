@@ -303,6 +303,9 @@ func (p *plainReader) reply(r *AppendReply, name []byte) int {
 	case "truncated":
 		r.Truncated = p.flag()
 		return 9
+	case "node":
+		r.Node = p.text()
+		return 10
 	}
 	return p.unknown()
 }

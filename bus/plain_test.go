@@ -77,6 +77,7 @@ func drawMessage(t *rapid.T) any {
 	r := AppendReply{
 		Type: TypeAppendReply, Outcome: drawText(t, "outcome"), RequestID: drawText(t, "request id"), Txn: drawText(t, "txn"), Position: drawText(t, "position"),
 		Streams: []StreamVersion{{"a.1", 2}}, Events: []EventRef{}, Duplicate: rapid.Bool().Draw(t, "duplicate"), Path: drawText(t, "path"), Truncated: rapid.Bool().Draw(t, "truncated"),
+		Node: drawText(t, "node"),
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "events") {
 		r.Events = append(r.Events, EventRef{drawText(t, "id"), drawText(t, "stream"), rapid.Uint64().Draw(t, "version"), drawText(t, "position")})

@@ -158,5 +158,6 @@ func (w *plainWriter) reply(r *AppendReply) {
 	if r.Truncated {
 		w.flag(`"truncated":`, true)
 	}
+	w.optional(`"node":`, r.Node)
 	w.b = append(w.b, '}')
 }

@@ -117,6 +117,9 @@ func TestEveryVerb(t *testing.T) {
 	for _, test := range []struct{ subject, body, want string }{
 		{"append", `{"checks":[{"stream":"account.7.eu","expect":2}],"events":[{"stream":"account.8","type":"Opened","data":null}]}`, `"type":"accord.v1.append_reply"`},
 		{"append.account.7.eu", `{"request_id":"r.1","expect":"none","events":[{"type":"Opened","data":{"a":"<&>"}},{"type":"B","data_base64":""}]}`, `"duplicate":true`},
+		{"append.account.7.eu", `{"request_id":"r.1","expect":"none","events":[{"type":"Opened","data":{"a":"<&>"}},{"type":"B","data_base64":""}]}`, `"node":"n1"`},
+		{"read", ``, `"node":"n1"`},
+		{"head.account.9", ``, `"node":"n1"`},
 		{"read", ``, `"data":null`},
 		{"read.account", `{"limit":1}`, `"data":{"a":"<&>"}`},
 		{"read.account", `{"limit":1}`, `"frontier":"` + "0000"},

@@ -87,6 +87,7 @@ type AppendReply struct {
 	Duplicate bool            `json:"duplicate"`
 	Path      string          `json:"path,omitempty"`
 	Truncated bool            `json:"truncated,omitempty"` // events are left out: they do not fit a message
+	Node      string          `json:"node,omitempty"`      // who answers
 }
 
 // AppendsRequest is several appends in one message, at most MaxAppends. Each is a TransactionRequest and stands for itself.
@@ -148,6 +149,7 @@ type ReadReply struct {
 	End      bool        `json:"end"`
 	Head     *HeadReply  `json:"head,omitempty"` // of the stream that was read
 	Frontier string      `json:"frontier"`       // of the node that answers
+	Node     string      `json:"node,omitempty"` // who answers
 }
 
 // ReadEvent is an event that was committed.
@@ -176,6 +178,7 @@ type HeadReply struct {
 	Type     string `json:"type,omitempty"`
 	Version  uint64 `json:"version"`
 	Position string `json:"position"`
+	Node     string `json:"node,omitempty"` // who answers
 }
 
 // noFields is a request whose subject says it all.
