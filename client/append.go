@@ -22,7 +22,8 @@ func unlimited() event.Limits {
 }
 
 // Append asks for an append and returns what became of it. It is tried, with one request id, for as long as that
-// is safe and useful: until ctx or a.Timeout is over, or Options.Tries are used up. An *event.UnknownError leaves
+// is safe and useful: until ctx or a.Timeout is over, or Options.Tries are used up. The first try that tells what became
+// of it does, be it the last one or an earlier one. An *event.UnknownError leaves
 // the outcome open: ask Outcome, or append the same again with the request id that it names.
 func (c *Client) Append(ctx context.Context, a event.Append) (event.Receipt, error) {
 	if err := event.CheckAppend(a, unlimited()); err != nil {
@@ -40,8 +41,10 @@ func (c *Client) Append(ctx context.Context, a event.Append) (event.Receipt, err
 	ctx, cancel := c.bounded(ctx, 0)
 	defer cancel()
 	var receipt event.Receipt
-	err := c.append(ctx, a.RequestID, func(ctx context.Context) (err error) {
-		receipt, err = c.appendOnce(ctx, a)
+	tries := tries{sender: c.sender}
+	defer tries.end()
+	err := c.append(ctx, a.RequestID, func(ctx context.Context, wait time.Duration) (err error) {
+		receipt, err = c.appendOnce(ctx, &tries, a, wait)
 		return err
 	})
 	if ours { // then nobody else can have appended it: what we repeated is not news to our caller
@@ -56,53 +59,52 @@ func (c *Client) Append(ctx context.Context, a event.Append) (event.Receipt, err
 	return receipt, err
 }
 
-// appendOnce makes one try. The node gets a little less time than there is, so that its answer arrives.
-func (c *Client) appendOnce(ctx context.Context, a event.Append) (event.Receipt, error) {
+// appendOnce makes one try. The node gets a little less time than there is for a try, so that its answer arrives: also if we do not wait for
+// so long before the next one.
+func (c *Client) appendOnce(ctx context.Context, tries *tries, a event.Append, wait time.Duration) (event.Receipt, error) {
 	if err := unsent(ctx); err != nil {
 		return event.Receipt{}, err
 	}
 	deadline, _ := ctx.Deadline()
-	a.Timeout = max(time.Until(deadline)*9/10, time.Millisecond)
-	at, found := c.homes.find(&a)
-	if !found {
-		at.to = c.appendsTo()
-	}
-	receipt, err := c.appendAt(ctx, at, a)
-	if found && errors.Is(err, nats.ErrNoResponders) { // it is down, and nothing was proposed: what was a hint costs no try
-		return c.appendAt(ctx, home{to: c.shared}, a)
+	a.Timeout = max(min(time.Until(deadline), c.options.TryTimeout)*9/10, time.Millisecond)
+	to, way := c.routeAppend(&a)
+	receipt, err := c.appendAt(ctx, tries, a, to, way, wait)
+	if way.hint && errors.Is(err, nats.ErrNoResponders) { // it is down, and nothing was proposed: what was a hint costs no try
+		to, way = c.anywhere()
+		return c.appendAt(ctx, tries, a, to, way, wait)
 	}
 	return receipt, err
 }
 
-// appendAt asks for an append, and learns what there is to learn about where to ask next.
-func (c *Client) appendAt(ctx context.Context, at home, a event.Append) (event.Receipt, error) {
-	start := time.Now()
-	receipt, err := c.askAppend(ctx, at.to, a)
-	took := time.Since(start)
-	c.near.learn(at.to.one, took, err)
-	c.homes.learn(at.node, took, err)
-	return receipt, err
-}
-
-// appendsTo returns where to ask now for appends that have no home.
-func (c *Client) appendsTo() target {
-	if c.near.subject(c.shared.one) != c.shared.one {
-		return c.nearby
-	}
-	return c.shared
-}
-
-// askAppend asks for an append, in one message with what else is asked for there at the same time.
-func (c *Client) askAppend(ctx context.Context, to target, a event.Append) (event.Receipt, error) {
+// appendAt makes a try at a target, in one message with what else is asked for there at the same time, and returns what became of it or of one before.
+func (c *Client) appendAt(ctx context.Context, tries *tries, a event.Append, to target, way way, wait time.Duration) (event.Receipt, error) {
 	body, err := c.encode(to.one, bus.NewTransactionRequest(a))
 	if err != nil {
 		return event.Receipt{}, err
 	}
-	reply, err := c.sender.ask(ctx, to, body)
-	if err != nil {
-		return event.Receipt{}, err
+	sent := &call{to: to, way: way, body: body}
+	tries.ask(sent, min(wait+time.Duration(len(body))*patienceForByte, c.options.TryTimeout))
+	for {
+		a := tries.next(ctx)
+		receipt, err := c.received(a)
+		if a.to == sent || isOutcome(err) { // of an earlier try only that counts: what else went wrong with it is why this one was made
+			return receipt, err
+		}
 	}
-	return receiptOf(to.one, reply)
+}
+
+// received returns what an answer says, and learns from it.
+func (c *Client) received(a answer) (receipt event.Receipt, err error) {
+	subject, way, node := a.to.to.one, a.to.way, ""
+	if err = a.err; err == nil {
+		c.appends.answered(time.Since(way.at))
+		receipt, node, err = receiptOf(subject, a.body)
+	} else if ranOut, ok := errors.AsType[*ranOutError](err); ok {
+		c.appends.ranOut(ranOut.waited)
+	}
+	c.learn(subject, way, a.err == nil, node, err)
+	c.homes.learn(way.home, time.Since(way.at), err)
+	return receipt, err
 }
 
 // Write implements event.Executor.
@@ -120,9 +122,9 @@ func (c *Client) Outcome(ctx context.Context, id string) (event.Receipt, error) 
 	ctx, cancel := c.bounded(ctx, 0)
 	defer cancel()
 	var receipt event.Receipt
-	err := c.read(ctx, 0, func(ctx context.Context) error {
+	err := c.lookUp(ctx, 0, func(ctx context.Context) error {
 		var reply bus.AppendReply
-		err := c.ask(ctx, query{c.on(c.subjects.Txn(id), "txn."+id), struct{}{}, &reply, &reply.Type, bus.TypeTxnReply})
+		err := c.ask(ctx, query{c.on(c.subjects.Txn(id), "txn."+id), struct{}{}, &reply, &reply.Type, bus.TypeTxnReply, nil})
 		if err == nil {
 			receipt, err = reply.Receipt()
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
@@ -21,6 +20,7 @@ type query struct {
 	reply   any     // to decode into
 	is      *string // the type that the reply says it is
 	want    string  // the type that it has to be
+	node    *string // who it says it is of; nil if it does not say
 }
 
 // errUnreachable says that nobody listens on a subject. Nothing was proposed.
@@ -32,29 +32,36 @@ func errUnreachable(subject string) error {
 // there is nobody to ask, and event.ErrClosed that the connection is closed. With any other error it is not
 // known whether the request arrived.
 func (c *Client) ask(ctx context.Context, q query) error {
-	q.subject = c.near.subject(q.subject)
-	start := time.Now()
-	err := c.exchange(ctx, q)
-	c.near.learn(q.subject, time.Since(start), err)
+	subject, way := c.route(q.subject)
+	q.subject = subject
+	msg, err := c.exchange(ctx, q)
+	answered, node := err == nil, ""
+	if answered {
+		err = q.decode(msg)
+	}
+	if q.node != nil {
+		node = *q.node
+	}
+	c.learn(subject, way, answered, node, err)
 	return err
 }
 
-// exchange sends a request and takes its reply.
-func (c *Client) exchange(ctx context.Context, q query) error {
+// exchange sends a request and returns its reply.
+func (c *Client) exchange(ctx context.Context, q query) (*nats.Msg, error) {
 	body, err := c.encode(q.subject, q.request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	msg, err := c.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: q.subject, Data: body})
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
-		return errUnreachable(q.subject)
+		return nil, errUnreachable(q.subject)
 	case errors.Is(err, nats.ErrReconnectBufExceeded):
-		return fmt.Errorf("client: ask %s: %w: %w", q.subject, event.ErrNoQuorum, err)
+		return nil, fmt.Errorf("client: ask %s: %w: %w", q.subject, event.ErrNoQuorum, err)
 	case err != nil:
-		return fmt.Errorf("client: ask %s: %w", q.subject, err)
+		return nil, fmt.Errorf("client: ask %s: %w", q.subject, err)
 	}
-	return q.decode(msg)
+	return msg, nil
 }
 
 // encode encodes a request, and refuses one that cannot be sent.

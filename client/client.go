@@ -13,12 +13,16 @@ import (
 )
 
 // Options say how to reach a cluster. Zero fields mean their defaults.
+//
+// A try of an append, a read or a look-up that is not answered for some times as long as answers have taken lately, 0.3 s at least, is followed by
+// another before TryTimeout. If that was on the subject that any node answers, nodes that do answer are asked on their own for a while: so
+// one that is stopped costs each call under way one such wait.
 type Options struct {
 	Prefix     string        // of the cluster's subjects; default "accord"
-	Node       string        // ask this node and no other; default: NATS chooses any
+	Node       string        // ask this node and no other; default: NATS chooses any, or the client one that answers while another does not
 	Near       string        // ask this node first, for contested streams too, and others while it does not answer; default: none, of no use with Node
 	Timeout    time.Duration // of a call whose context has no deadline; default 10 s
-	TryTimeout time.Duration // of one try of a call, after which it is tried again through whichever node; default 3 s
+	TryTimeout time.Duration // the longest that one try of a call may take, and the last one does; default 3 s
 	Tries      int           // of one call, the first included; default 5
 }
 
@@ -63,7 +67,10 @@ type Client struct {
 	subjects bus.Subjects
 	near     near
 	homes    *homes
+	roster   roster
 	sender   *sender
+
+	appends, reads patience // of reads only what is answered soon
 
 	shared, nearby target // of appends: where any node answers, or Options.Node, and where Options.Near does
 }
@@ -85,6 +92,8 @@ func New(nc *nats.Conn, options Options) (*Client, error) {
 	}
 	// Clients ask on subjects in which no cluster stands; any name will do.
 	c := &Client{nc: nc, options: options, subjects: bus.Subjects{Prefix: options.Prefix, Cluster: "any"}, sender: newSender(nc)}
+	c.appends = patience{least: leastPatience, first: firstPatience, most: options.TryTimeout}
+	c.reads = patience{least: leastReadPatience, first: firstPatience, most: options.TryTimeout}
 	c.shared = target{c.on(c.subjects.Transaction(), "append"), c.on(c.subjects.Appends(), "appends")}
 	if options.Near != "" && options.Node == "" {
 		c.near.shared, c.near.own = options.Prefix+".v1.", c.subjects.Node(options.Near, "")

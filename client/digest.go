@@ -22,7 +22,7 @@ func (c *Client) Digest(ctx context.Context, q event.DigestQuery) (event.Digest,
 	subject := c.subjects.Node(c.options.Node, "digest")
 	var reply bus.DigestReply
 	err := c.read(ctx, digestWait, func(ctx context.Context) error {
-		return c.ask(ctx, query{subject, bus.DigestRequest(q), &reply, &reply.Type, bus.TypeDigestReply})
+		return c.ask(ctx, query{subject, bus.DigestRequest(q), &reply, &reply.Type, bus.TypeDigestReply, nil})
 	})
 	return reply.Digest(), err
 }

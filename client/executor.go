@@ -14,7 +14,7 @@ func (c *Client) snapshot(op string, request bus.SnapshotMessage, reply *bus.Sna
 		if err := unsent(ctx); err != nil {
 			return err
 		}
-		return c.ask(ctx, query{subject, request, reply, &reply.Type, bus.TypeSnapshotReply})
+		return c.ask(ctx, query{subject, request, reply, &reply.Type, bus.TypeSnapshotReply, nil})
 	}
 }
 

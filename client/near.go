@@ -36,6 +36,11 @@ func isSpecial(verb string) bool {
 	return strings.HasPrefix(verb, "node.") || strings.HasPrefix(verb, "cluster.")
 }
 
+// isOfNode tells whether err is that a node is not there, or does not serve whatever it is asked: others may.
+func isOfNode(err error) bool {
+	return errors.Is(err, event.ErrNoQuorum) || errors.Is(err, event.ErrDraining) || errors.Is(err, event.ErrDiverged)
+}
+
 // learn takes note of what became of a request that took a while.
 func (n *near) learn(subject string, took time.Duration, err error) {
 	if n.own == "" || !strings.HasPrefix(subject, n.own) {
@@ -44,7 +49,7 @@ func (n *near) learn(subject string, took time.Duration, err error) {
 	switch {
 	case isSilence(err): // it is out of reach, or all others are for it
 		n.away.Store(time.Now().Add(awayTimes * took).UnixNano())
-	case errors.Is(err, event.ErrNoQuorum), errors.Is(err, event.ErrDraining), errors.Is(err, event.ErrDiverged):
+	case isOfNode(err):
 		n.away.Store(time.Now().Add(max(awayAtLeast, awayTimes*took)).UnixNano())
 	}
 }

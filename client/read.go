@@ -25,9 +25,9 @@ func (c *Client) Read(ctx context.Context, args event.ReadArgs) (event.Page, err
 	defer cancel()
 	subject, request := c.readRequest(args)
 	var page event.Page
-	err := c.read(ctx, args.Wait, func(ctx context.Context) error {
+	err := c.lookUp(ctx, args.Wait, func(ctx context.Context) error {
 		var reply bus.ReadReply
-		err := c.ask(ctx, query{subject, request, &reply, &reply.Type, bus.TypeReadReply})
+		err := c.ask(ctx, query{subject, request, &reply, &reply.Type, bus.TypeReadReply, &reply.Node})
 		if err == nil {
 			page, err = reply.Page()
 		}
@@ -154,8 +154,8 @@ func (c *Client) Head(ctx context.Context, stream event.Stream) (event.Head, err
 	ctx, cancel := c.bounded(ctx, 0)
 	defer cancel()
 	var reply bus.HeadReply
-	err := c.read(ctx, 0, func(ctx context.Context) error {
-		return c.ask(ctx, query{subject, request, &reply, &reply.Type, bus.TypeHeadReply})
+	err := c.lookUp(ctx, 0, func(ctx context.Context) error {
+		return c.ask(ctx, query{subject, request, &reply, &reply.Type, bus.TypeHeadReply, &reply.Node})
 	})
 	return event.Head{Version: reply.Version, Position: event.Position(reply.Position)}, err
 }

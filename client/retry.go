@@ -17,9 +17,30 @@ type attempt func(ctx context.Context) error
 // read tries a call that changes nothing until it has an answer, for as long as there are tries and time. If time is up in the midst of a try, its
 // error says why the one before was in vain, too: that is what there is to know.
 func (c *Client) read(ctx context.Context, wait time.Duration, do attempt) error {
+	return c.readWithin(ctx, func(int) time.Duration { return c.options.TryTimeout + wait }, do)
+}
+
+// lookUp is read for what is answered soon but for wait: a try is given up earlier, as answers have taken lately.
+func (c *Client) lookUp(ctx context.Context, wait time.Duration, do attempt) error {
+	return c.readWithin(ctx, func(try int) time.Duration { return c.waitOf(&c.reads, try) + wait }, func(ctx context.Context) error {
+		start := time.Now()
+		err := do(ctx)
+		switch took := time.Since(start); {
+		case wait > 0: // which may be a part of it
+		case errors.Is(err, context.DeadlineExceeded):
+			c.reads.ranOut(took)
+		default:
+			c.reads.answered(took)
+		}
+		return err
+	})
+}
+
+// readWithin tries a call that changes nothing, each time for so long.
+func (c *Client) readWithin(ctx context.Context, wait func(try int) time.Duration, do attempt) error {
 	var before error
 	for try := 1; ; try++ {
-		err := c.try(ctx, wait, do)
+		err := within(ctx, wait(try), do)
 		if err != nil && ctx.Err() != nil && before != nil {
 			return fmt.Errorf("%w; the try before: %w", err, before)
 		}
@@ -46,12 +67,12 @@ func (c *Client) command(ctx context.Context, do attempt) error {
 	}
 }
 
-// append tries a call that is the same whatever its number of tries. Once a try may have arrived, only what is
-// remembered with the request id tells what became of it.
-func (c *Client) append(ctx context.Context, requestID string, do attempt) error {
+// append tries a call that is the same whatever its number of tries, each for as long as it is given. Once a try may have
+// arrived, only what is remembered with the request id tells what became of it.
+func (c *Client) append(ctx context.Context, requestID string, do func(ctx context.Context, wait time.Duration) error) error {
 	arrived := false
 	for try := 1; ; try++ {
-		err := c.try(ctx, 0, do)
+		err := do(ctx, c.waitOf(&c.appends, try))
 		if isOutcome(err) || isRefusal(err) && !arrived {
 			return err
 		}
@@ -65,9 +86,9 @@ func (c *Client) append(ctx context.Context, requestID string, do attempt) error
 	}
 }
 
-// try gives a call the time of one try, and wait on top.
-func (c *Client) try(ctx context.Context, wait time.Duration, do attempt) error {
-	ctx, cancel := context.WithTimeout(ctx, c.options.TryTimeout+wait)
+// within gives a try so much time.
+func within(ctx context.Context, wait time.Duration, do attempt) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	return do(ctx)
 }

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"runtime"
 	"slices"
 	"strconv"
@@ -33,17 +32,22 @@ type target struct{ one, many string }
 // call is a request and who waits for its answer.
 type call struct {
 	to     target
+	way    way // by which to was chosen
 	body   []byte
-	answer chan answer // takes one, from who ends the call
+	answer chan answer // takes one, from who ends the call; another one only before it has ended, with sender.mu held
 	in     *message    // nil while it is not sent; protected by sender.mu
 	ended  bool        // answered or given up; protected by sender.mu
 }
 
 // answer is the body of a reply, or why there is none.
 type answer struct {
+	to   *call
 	body []byte
 	err  error
 }
+
+// end gives a call that has ended its answer.
+func (c *call) end(body []byte, err error) { c.answer <- answer{c, body, err} }
 
 // message holds calls that are sent together.
 type message struct {
@@ -64,24 +68,12 @@ func newSender(nc *nats.Conn) *sender {
 	return &sender{nc: nc, inbox: nc.NewInbox() + ".", sent: make(map[uint64]*message)}
 }
 
-// ask sends a request and returns the body of its reply. Errors are those of Client.ask.
-func (s *sender) ask(ctx context.Context, to target, body []byte) ([]byte, error) {
-	c := &call{to: to, body: body, answer: make(chan answer, 1)}
-	s.put(c)
-	select {
-	case a := <-c.answer:
-		return a.body, a.err
-	case <-ctx.Done():
-		return s.giveUp(c, ctx.Err())
-	}
-}
-
 // put has a call sent: by who asks, or by who is sending others.
 func (s *sender) put(c *call) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		c.answer <- answer{err: errClosed(c.to.one)}
+		c.end(nil, errClosed(c.to.one))
 		return
 	}
 	s.waiting = append(s.waiting, c)
@@ -114,7 +106,7 @@ func (s *sender) send() (more bool) {
 			err = s.publish(m)
 		}
 		if err != nil {
-			s.end(m, answer{err: errNotSent(m.subject, err)})
+			s.end(m, nil, errNotSent(m.subject, err))
 		}
 	}
 	s.mu.Lock()

@@ -11,21 +11,28 @@ import (
 	"natsaccord/event"
 )
 
-// giveUp ends a call whose context is over, unless it has been answered: then that is what there is to know.
-func (s *sender) giveUp(c *call, reason error) ([]byte, error) {
-	s.mu.Lock()
-	if c.ended {
-		s.mu.Unlock()
-		a := <-c.answer
-		return a.body, a.err
+// giveUp ends a call that nobody waits for any more, unless it has been answered: then that is what there is to know.
+func (s *sender) giveUp(c *call, reason error) answer {
+	switch {
+	case !s.drop(c):
+		return <-c.answer
+	case c.in == nil: // and will not be: it has been dropped
+		return answer{c, nil, fmt.Errorf("%w: %w", errUnsent, reason)}
 	}
+	return answer{c, nil, fmt.Errorf("client: ask %s: %w", c.in.subject, reason)}
+}
+
+// drop ends a call without an answer, and tells whether it had not ended before.
+func (s *sender) drop(c *call) bool {
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.finish(c)
+	if !s.finish(c) {
+		return false
+	}
 	if c.in == nil {
 		s.waiting = slices.DeleteFunc(s.waiting, func(other *call) bool { return other == c })
-		return nil, fmt.Errorf("%w: %w", errUnsent, reason)
 	}
-	return nil, fmt.Errorf("client: ask %s: %w", c.in.subject, reason)
+	return true
 }
 
 // finish marks a call as ended and forgets its message with its last call. It tells whether the call had not ended before.
@@ -55,10 +62,10 @@ func (s *sender) leave(reason error) {
 	}
 	s.mu.Unlock()
 	for _, c := range waiting {
-		c.answer <- answer{err: errClosed(c.to.one)}
+		c.end(nil, errClosed(c.to.one))
 	}
 	for _, m := range sent {
-		s.end(m, answer{err: fmt.Errorf("client: ask %s: %w", m.subject, reason)})
+		s.end(m, nil, fmt.Errorf("client: ask %s: %w", m.subject, reason))
 	}
 }
 

@@ -74,9 +74,9 @@ func TestAnswerWinsOverTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.end(m, answer{body: []byte("done")})
-	if body, err := b.giveUp(c, context.Canceled); err != nil || string(body) != "done" {
-		t.Errorf("got %s, %v", body, err)
+	b.end(m, []byte("done"), nil)
+	if a := b.giveUp(c, context.Canceled); a.err != nil || string(a.body) != "done" {
+		t.Errorf("got %s, %v", a.body, a.err)
 	}
 }
 

@@ -24,9 +24,9 @@ func (s *sender) receive(msg *nats.Msg) {
 	switch {
 	case m == nil:
 	case isNoResponders(msg):
-		s.end(m, answer{err: errUnreachable(m.subject)})
+		s.end(m, nil, errUnreachable(m.subject))
 	case len(m.calls) == 1:
-		s.end(m, answer{body: msg.Data})
+		s.end(m, msg.Data, nil)
 	default:
 		s.receiveMany(m, msg.Data)
 	}
@@ -41,11 +41,11 @@ func isNoResponders(msg *nats.Msg) bool {
 func (s *sender) receiveMany(m *message, body []byte) {
 	var reply bus.AppendsReply
 	if err := bus.DecodeReply(body, &reply); err != nil {
-		s.end(m, answer{err: fmt.Errorf("client: decode the reply on %s: %w", m.subject, err)})
+		s.end(m, nil, fmt.Errorf("client: decode the reply on %s: %w", m.subject, err))
 		return
 	}
 	if reply.Type != bus.TypeAppendsReply {
-		s.end(m, answer{body: body})
+		s.end(m, body, nil)
 		return
 	}
 	answered := make([]*call, len(reply.Replies))
@@ -58,13 +58,13 @@ func (s *sender) receiveMany(m *message, body []byte) {
 	s.mu.Unlock()
 	for i, c := range answered {
 		if c != nil {
-			c.answer <- answer{body: reply.Replies[i].Reply}
+			c.end(reply.Replies[i].Reply, nil)
 		}
 	}
 }
 
 // end gives all calls of a message the same answer that have none.
-func (s *sender) end(m *message, a answer) {
+func (s *sender) end(m *message, body []byte, err error) {
 	var open []*call
 	s.mu.Lock()
 	for _, c := range m.calls {
@@ -74,25 +74,26 @@ func (s *sender) end(m *message, a answer) {
 	}
 	s.mu.Unlock()
 	for _, c := range open {
-		c.answer <- a
+		c.end(body, err)
 	}
 }
 
-// receiptOf decodes the reply to an append, or returns the error that it is.
-func receiptOf(subject string, body []byte) (event.Receipt, error) {
+// receiptOf decodes the reply to an append and returns which node it is of, if it says so, or the error that it is.
+func receiptOf(subject string, body []byte) (receipt event.Receipt, node string, err error) {
 	var reply bus.AppendReply
 	if err := bus.DecodeReply(body, &reply); err != nil {
-		return event.Receipt{}, fmt.Errorf("client: decode the reply on %s: %w", subject, err)
+		return receipt, "", fmt.Errorf("client: decode the reply on %s: %w", subject, err)
 	}
 	switch reply.Type {
 	case bus.TypeAppendReply:
-		return reply.Receipt()
+		receipt, err = reply.Receipt()
+		return receipt, reply.Node, err
 	case bus.TypeError:
 		var refusal bus.ErrorReply
 		if err := json.Unmarshal(body, &refusal); err != nil {
-			return event.Receipt{}, fmt.Errorf("client: decode the reply on %s: %w", subject, err)
+			return receipt, "", fmt.Errorf("client: decode the reply on %s: %w", subject, err)
 		}
-		return event.Receipt{}, refusal.Err()
+		return receipt, "", refusal.Err()
 	}
-	return event.Receipt{}, fmt.Errorf("client: the reply on %s is of type %q, want %q", subject, reply.Type, bus.TypeAppendReply)
+	return receipt, "", fmt.Errorf("client: the reply on %s is of type %q, want %q", subject, reply.Type, bus.TypeAppendReply)
 }

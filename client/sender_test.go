@@ -94,6 +94,15 @@ func (b *bench) startLong(ctx context.Context, n, size int) []chan result {
 	return results
 }
 
+// ask makes one try of a call.
+func (b *bench) ask(ctx context.Context, to target, body []byte) ([]byte, error) {
+	t := tries{sender: b.sender}
+	defer t.end()
+	t.ask(&call{to: to, body: body}, time.Minute)
+	a := t.next(ctx)
+	return a.body, a.err
+}
+
 func (b *bench) queued() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

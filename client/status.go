@@ -20,7 +20,7 @@ func (c *Client) Status(ctx context.Context, node string) (event.NodeStatus, err
 		subject, want = c.subjects.Node(node, "info"), bus.TypeNodeReply
 	}
 	var reply bus.NodeReply
-	err := c.ask(ctx, query{subject, struct{}{}, &reply, &reply.Type, want})
+	err := c.ask(ctx, query{subject, struct{}{}, &reply, &reply.Type, want, nil})
 	if err != nil {
 		return event.NodeStatus{}, err
 	}
@@ -42,7 +42,7 @@ func (c *Client) Drain(ctx context.Context, node string) (event.NodeStatus, erro
 	ctx, cancel := c.bounded(ctx, 2*c.options.Timeout)
 	defer cancel()
 	var reply bus.NodeReply
-	err := c.ask(ctx, query{c.subjects.Node(node, "drain"), struct{}{}, &reply, &reply.Type, bus.TypeNodeReply})
+	err := c.ask(ctx, query{c.subjects.Node(node, "drain"), struct{}{}, &reply, &reply.Type, bus.TypeNodeReply, nil})
 	if err != nil {
 		return event.NodeStatus{}, err
 	}

@@ -16,7 +16,7 @@ func (c *Client) subscriber(op string, request bus.SubscriberRequest, reply *bus
 		if err := unsent(ctx); err != nil {
 			return err
 		}
-		return c.ask(ctx, query{subject, request, reply, &reply.Type, bus.TypeSubscriberReply})
+		return c.ask(ctx, query{subject, request, reply, &reply.Type, bus.TypeSubscriberReply, nil})
 	}
 }
 
@@ -45,7 +45,7 @@ func (c *Client) Subscribers(ctx context.Context, after string, limit int) ([]ev
 	subject := c.on(c.subjects.Subscriber("list"), "subscriber.list")
 	var reply bus.SubscriberListReply
 	err := c.read(ctx, 0, func(ctx context.Context) error {
-		return c.ask(ctx, query{subject, bus.SubscriberListRequest{After: after, Limit: limit}, &reply, &reply.Type, bus.TypeSubscriberList})
+		return c.ask(ctx, query{subject, bus.SubscriberListRequest{After: after, Limit: limit}, &reply, &reply.Type, bus.TypeSubscriberList, nil})
 	})
 	if err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (c *Client) Count(ctx context.Context, args event.ReadArgs) (uint64, error)
 	defer cancel()
 	var reply bus.CountReply
 	err := c.read(ctx, 0, func(ctx context.Context) error {
-		return c.ask(ctx, query{c.on(c.subjects.Count(), "count"), request, &reply, &reply.Type, bus.TypeCountReply})
+		return c.ask(ctx, query{c.on(c.subjects.Count(), "count"), request, &reply, &reply.Type, bus.TypeCountReply, nil})
 	})
 	return reply.Count, err
 }
