@@ -61,7 +61,7 @@ bench-wan: ## compare with JetStream over the links of 3 and of 5 regions; ARGS=
 bench-scale: ## what an append costs as things grow, with pictures; ARGS="-lines history -history 0,10k,1M -dir DIR"
 	cd tests/bench && go run . scale -out ../../docs/images $(ARGS)
 
-bench-faults: ## how long clients wait while a node is killed, paused, or catches up; ARGS="-through any"
+bench-faults: ## how long clients wait while a node is killed, paused, or catches up; ARGS="-through up"
 	cd tests/bench && go run . faults -out ../../docs/images/faults.svg $(ARGS)
 
 bench-steady: ## an hour of load, to see memory and accord_txn level off; ARGS="-length 10m -rate 500"

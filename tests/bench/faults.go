@@ -18,7 +18,7 @@ type faultSettings struct {
 	bytes    int
 	streams  int
 	hot      int           // percent of the appends that go to one of hotStreams streams
-	near     bool          // ask the nodes that are up; else NATS chooses
+	near     bool          // ask the nodes that are up; else as a client does by default
 	calm     time.Duration // before each fault
 	down     time.Duration // of a node that is killed
 	pause    time.Duration // of a node that is stopped
@@ -33,7 +33,7 @@ type faultSettings struct {
 // parseFaults reads the arguments behind "faults".
 func parseFaults(args []string) (s faultSettings, err error) {
 	f := flag.NewFlagSet("bench faults", flag.ContinueOnError)
-	through := f.String("through", "up", "whom clients ask: up, the nodes that are up; or any, whichever NATS chooses")
+	through := f.String("through", "any", "whom clients ask: any, as a client does by default; or up, the nodes that are up")
 	f.StringVar(&s.program, "program", "", "path of the accord program (default: it is built)")
 	f.Float64Var(&s.rate, "rate", 300, "appends a second, at the times they are meant to start")
 	f.IntVar(&s.bytes, "size", 256, "bytes of data in an event")

@@ -100,7 +100,7 @@ func addGaps(phases []phase, answers []answer, of []*fared) {
 // report prints a table of phases as Markdown, and compares stalls with the recovery timeout.
 func (p *faultPlay) report(out io.Writer) {
 	all := evaluate(p.phases, p.answers)
-	through, at := "whichever node NATS chooses", ""
+	through, at := "any node", ""
 	if p.near {
 		through, at = "nodes that are up", " at a node that was up"
 	}
