@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"sync"
@@ -73,7 +75,7 @@ func catchUpByLog(t *testing.T, c *nodetest.Cluster) {
 	if receipt, err := c.Nodes[0].Append(t.Context(), opened("account.back", 0)); err != nil {
 		t.Error(err)
 	} else {
-		wait(t, c, receipt.Position) // while the others go on
+		arrives(t, c, receipt.Position) // while the others go on
 	}
 	took := time.Since(started)
 	meanwhile, last := stop()
@@ -94,6 +96,24 @@ func catchUpByLog(t *testing.T, c *nodetest.Cluster) {
 		t.Error("got the snapshot that was dropped")
 	}
 	duplicate(t, c, first)
+}
+
+// mostWaits is how often a read that has waited in vain is repeated: each waits for half a minute.
+const mostWaits = 20
+
+// arrives is wait for a node that has a long way to go: longer than a read waits.
+func arrives(t *testing.T, c *nodetest.Cluster, p event.Position) {
+	t.Helper()
+	var err error
+	for range mostWaits {
+		if _, err = c.Nodes[2].Read(t.Context(), event.ReadArgs{Consistency: event.AtLeast, MinPosition: p, Limit: 1}); !errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatalf("node 3 never came to %s: %v", p, err)
+	}
+	wait(t, c, p)
 }
 
 // loading is clients that append through the first two nodes.
