@@ -206,7 +206,7 @@ func (b *bench) connect(ctx context.Context) (clients []*client.Client, _ func()
 			return nil, nil, err
 		}
 		connections = append(connections, nc)
-		one, err := client.New(nc, client.Options{Prefix: b.prefix, Node: b.node, Timeout: b.timeout, TryTimeout: b.timeout, Tries: 1})
+		one, err := client.New(nc, client.Options{Prefix: b.prefix, Node: b.node, Near: b.near, Timeout: b.timeout, TryTimeout: b.timeout, Tries: 1})
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: %w", errUsage, err)
 		}

@@ -23,6 +23,7 @@ type remote struct {
 	nats    bus.Config
 	prefix  string
 	node    string
+	near    string
 	output  string
 	timeout time.Duration
 }
@@ -47,7 +48,7 @@ func (m Main) clientCommand(use, short string, args cobra.PositionalArgs, run fu
 				return err
 			}
 			defer nc.Close()
-			remote, err := client.New(nc, client.Options{Prefix: r.prefix, Node: r.node, Timeout: r.timeout})
+			remote, err := client.New(nc, client.Options{Prefix: r.prefix, Node: r.node, Near: r.near, Timeout: r.timeout})
 			if err != nil {
 				return fmt.Errorf("%w: %w", errUsage, err)
 			}
@@ -63,6 +64,7 @@ func (r *remote) flags(f *pflag.FlagSet, getenv func(string) string) {
 	natsFlags(f, &r.nats, getenv)
 	f.StringVar(&r.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
 	f.StringVar(&r.node, "node", "", "ask this node and no other")
+	f.StringVar(&r.near, "near", "", "ask this node first, and others while it does not answer (default: NATS chooses)")
 	f.StringVarP(&r.output, "output", "o", "table", "table or json")
 	f.DurationVar(&r.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
 }

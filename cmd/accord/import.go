@@ -75,9 +75,9 @@ func (m Main) open(name string) (io.ReadCloser, int64, error) {
 	return f, info.Size(), nil
 }
 
-// spread returns a client for each node, or the one that --node pins.
+// spread returns a client for each node, or the one that --node or --near tells whom to ask.
 func spread(ctx context.Context, r *remote, c *client.Client) ([]*client.Client, error) {
-	if r.node != "" {
+	if r.node != "" || r.near != "" {
 		return []*client.Client{c}, nil
 	}
 	seen, err := c.Status(ctx, "")
