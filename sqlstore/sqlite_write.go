@@ -113,8 +113,10 @@ func scanAll(found rows, scan func(rows) error) error {
 }
 
 // sqliteHeads looks up each stream in the index of events, however many there are. It reads no row of an event, for which each
-// stream would take another page from anywhere in the log.
-const sqliteHeads = `SELECT n.value, (SELECT version FROM event WHERE stream = n.value ORDER BY version DESC LIMIT 1) FROM json_each(?1) n`
+// stream would take another page from anywhere in the log; and tells nothing of streams without events, of which there may be many.
+const sqliteHeads = `WITH head AS MATERIALIZED (
+SELECT n.value AS stream, (SELECT version FROM event WHERE stream = n.value ORDER BY version DESC LIMIT 1) AS version FROM json_each(?1) n)
+SELECT stream, version FROM head WHERE version IS NOT NULL`
 
 // lookUp reads with the readers, which see what was committed last.
 func (s *sqlite) lookUp(ctx context.Context, want *wanted, l *loaded) error {
@@ -174,11 +176,9 @@ func (l *loaded) scanApplied(found rows) error {
 
 func (l *loaded) scanHead(found rows) error {
 	var stream string
-	var version *int64
+	var version int64
 	err := found.Scan(&stream, &version)
-	if version != nil { // else it has no events
-		l.state.Heads[event.Stream(stream)] = event.Head{Version: uint64(*version)}
-	}
+	l.state.Heads[event.Stream(stream)] = event.Head{Version: uint64(version)}
 	return err
 }
 
