@@ -58,7 +58,7 @@ func TestGrowthIsReported(t *testing.T) {
 		{"appends fail", [thirds]float64{100, 200, 200}, [thirds]float64{10, 20, 20}, failed, "1 appends failed"},
 	} {
 		var out bytes.Buffer
-		err := steady{}.report(&out, held(test.memory, test.txns), test.result)
+		err := steady{rate: 10, retention: 2 * time.Second}.report(&out, held(test.memory, test.txns), test.result)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}
