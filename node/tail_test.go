@@ -246,18 +246,13 @@ func TestTailReadersOfFive(t *testing.T) {
 const chances = 8
 
 // TestEarlyFrontierIsNoticed plants a bug in the core, a frontier that does not wait for what lies before it, and wants
-// the tests of readers to fail: each in a process of its own, since the core may find itself in contradiction first.
+// TestTailReaders to fail: in a process of its own, since the core may find itself in contradiction first. Five nodes with that bug
+// may come to a standstill instead, which takes minutes to tell.
 func TestEarlyFrontierIsNoticed(t *testing.T) {
-	for _, name := range []string{"TestTailReaders", "TestTailReadersOfFive"} {
-		t.Run(name, func(t *testing.T) { noticed(t, name) })
-	}
-}
-
-func noticed(t *testing.T, name string) {
 	var out []byte
 	for try := 1; ; try++ { // whether anybody reads at the wrong moment is a matter of luck
 		var err error
-		out, err = exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+name+"$", "-tailed=2000", "-early").CombinedOutput()
+		out, err = exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestTailReaders$", "-tailed=2000", "-early").CombinedOutput()
 		if _, failed := errors.AsType[*exec.ExitError](err); failed {
 			break
 		}
