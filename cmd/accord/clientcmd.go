@@ -205,13 +205,14 @@ func (m Main) printStatuses(r *remote, statuses []event.NodeStatus) error {
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", s.Name, s.State, s.Events, s.Last, s.InFlight,
 				s.Counters["fast"], s.Counters["slow"], s.Counters["recovered"], s.Store, strings.Join(nonEmpty(s.Reason, s.Alarm), "; "))
 		}
-		if i := slices.IndexFunc(statuses, func(s event.NodeStatus) bool {
-			return s.FastQuorum < len(s.Electorate) || len(s.Electorate) < len(s.Nodes)
-		}); i >= 0 {
+		if i := slices.IndexFunc(statuses, someDecide); i >= 0 {
 			fmt.Fprintf(w, "One round takes %d of %s.\n", statuses[i].FastQuorum, strings.Join(statuses[i].Electorate, ", "))
 		}
 	})
 }
+
+// someDecide tells whether it is known that fewer than all nodes decide in one round.
+func someDecide(s event.NodeStatus) bool { return s.FastQuorum > 0 && s.FastQuorum < len(s.Nodes) }
 
 func nonEmpty(texts ...string) []string {
 	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
+
+	"natsaccord/event"
 )
 
 // TestFastQuorumIsForEver starts a cluster in which all five decide, and again with the default, four of five: its databases
@@ -47,6 +50,31 @@ func TestElectorateIsForEver(t *testing.T) {
 	for _, args := range [][]string{nil, {"--electorate", "n1,n3"}} {
 		if code, out := run(t, append([]string{"dev", "--dir", dir}, args...)...); code == exitDone || !strings.Contains(out, "belongs to another node") {
 			t.Errorf("%v: got %d, %q, want the databases refused", args, code, out)
+		}
+	}
+}
+
+// TestOneRoundIsToldOfSome: where all nodes decide nothing is said of it, nor of a node that runs alone, starts or does not answer, of which it is not known.
+func TestOneRoundIsToldOfSome(t *testing.T) {
+	three, two := []string{"n1", "n2", "n3"}, []string{"n1", "n2"}
+	for _, test := range []struct {
+		name   string
+		status event.NodeStatus
+		told   bool
+	}{
+		{"all", event.NodeStatus{Nodes: three, Electorate: three, FastQuorum: 3}, false},
+		{"an electorate", event.NodeStatus{Nodes: three, Electorate: two, FastQuorum: 2}, true},
+		{"a quorum", event.NodeStatus{Nodes: three, Electorate: three, FastQuorum: 2}, true},
+		{"alone", event.NodeStatus{Nodes: []string{"n1"}}, false},
+		{"starting", event.NodeStatus{Nodes: three}, false},
+		{"unreachable", event.NodeStatus{}, false},
+	} {
+		var out bytes.Buffer
+		if err := (Main{Stdout: &out}).printStatuses(&remote{}, []event.NodeStatus{test.status}); err != nil {
+			t.Fatal(err)
+		}
+		if told := strings.Contains(out.String(), "One round takes"); told != test.told {
+			t.Errorf("%s: got %s", test.name, &out)
 		}
 	}
 }
