@@ -24,9 +24,8 @@ import (
 // history is a log to be there before a measurement: as if every node had been away, and had caught up from the log
 // of another one whose appends of one event each were made one after the other. They went through all streams again and again,
 // each time in the order of names with some events to some of them: then what is written together lies together in the index
-// of streams, without which ten million events would take hours, and still its pages have been split as those of any log
-// are, and a stream's events are spread over the log. Written stream by stream, all pages would be full, and each of the
-// first appends afterwards split one.
+// of streams, without which ten million events would take hours, and still a stream's events are spread over the log, as
+// appends leave them.
 type history struct {
 	events    int
 	perStream int
