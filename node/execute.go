@@ -72,6 +72,7 @@ func (n *Node) applyLane(ctx context.Context, lane []accord.Execution) error {
 // executed tells those who wait here what their transactions came to, and returns what is to be told the loop. They need
 // not wait for that: nothing changes an outcome, and who asks for more meanwhile asks the loop.
 func (n *Node) executed(batch []accord.Execution, outcomes []event.Outcome) input {
+	n.applied.Add(uint64(len(batch)))
 	var ended []time.Time
 	ids := make([]accord.TxnID, len(batch))
 	for i := range batch {

@@ -41,6 +41,7 @@ type Node struct {
 	dropped    atomic.Uint64 // peer batches there was no room for
 	turnedAway atomic.Uint64 // appends refused without a transaction
 	groups     atomic.Uint64 // journal groups that held records
+	applied    atomic.Uint64 // transactions that the store has applied
 }
 
 // view is what other goroutines may know of the Machine.

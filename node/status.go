@@ -30,6 +30,7 @@ func (n *Node) Status(ctx context.Context) (event.NodeStatus, error) {
 	s.Counters = v.counters.Map()
 	s.Counters["txns_held"], s.Counters["txns_live"], s.Counters["txns_kept"] = uint64(v.sizes.Commands), uint64(v.sizes.Live), uint64(v.sizes.Kept)
 	s.Counters["tombstones"], s.Counters["history"] = uint64(v.sizes.Tombstones), uint64(v.sizes.History)
+	s.Counters["applied"] = n.applied.Load() // not the Machine's, which learns of it after those who wait
 	s.Counters["syncs"] = n.store.Syncs()
 	s.Counters["journal_groups"] = n.groups.Load()
 	s.Counters["dropped"] = n.dropped.Load()
