@@ -70,9 +70,9 @@ func (s *Service) routes() {
 	s.unknown = action{func(context.Context, request) (any, error) { return nil, ErrVerb }, asking, true}
 }
 
-// addEndpoints subscribes. The patterns do not overlap, or a request would be delivered twice. No pattern
+// addShared subscribes to what the nodes share. The patterns do not overlap, or a request would be delivered twice. No pattern
 // matches what is asked of another node: if that is down, its client has to find nobody, and know at once.
-func (s *Service) addEndpoints() error {
+func (s *Service) addShared() error {
 	client := s.cfg.Subjects.client
 	for name, subject := range map[string]string{
 		"one-token":  client("*"),      // append, appends, read, head, count, and what is unknown
@@ -89,8 +89,7 @@ func (s *Service) addEndpoints() error {
 			return err
 		}
 	}
-	node := s.cfg.Subjects.Node(s.cfg.Node, "")
-	return s.add("node", node+">", node, s.own, micro.WithEndpointQueueGroupDisabled())
+	return nil
 }
 
 // add serves a subject with actions that are named as what follows root.

@@ -46,6 +46,7 @@ type ServiceConfig struct {
 	MaxBody  int           // bytes of a request; default 1 MiB
 	Timeout  time.Duration // of a request that names none; default 10 s
 	MaxWait  time.Duration // the longest a request may ask for, as a timeout or to wait for events; default 1 min
+	Apart    bool          // answer only what this node is asked by its name, until Join
 	Logger   *slog.Logger  // default none
 }
 
@@ -103,8 +104,9 @@ type Service struct {
 	ctx    context.Context // of requests; ended by Stop
 	cancel context.CancelFunc
 
-	mu      sync.Mutex // protects stopped, and running from growing once it is true
+	mu      sync.Mutex // protects what follows, and running from growing once stopped is true
 	running sync.WaitGroup
+	joined  bool
 	stopped bool
 }
 
@@ -137,10 +139,30 @@ func NewService(nc *nats.Conn, cfg ServiceConfig, backend Backend) (*Service, er
 		s.workers.stop()
 		return nil, fmt.Errorf("bus: start the service: %w", err)
 	}
-	if err := s.addEndpoints(); err != nil {
+	node := cfg.Subjects.Node(cfg.Node, "")
+	err = s.add("node", node+">", node, s.own, micro.WithEndpointQueueGroupDisabled())
+	if err == nil && !cfg.Apart {
+		err = s.Join()
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
+}
+
+// Join has the Service take its share of what any node can answer. It does nothing if it does so already, and returns
+// event.ErrDraining after Stop.
+func (s *Service) Join() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopped:
+		return event.ErrDraining
+	case s.joined:
+		return nil
+	}
+	s.joined = true
+	return s.addShared()
 }
 
 // shapes are those of all requests.

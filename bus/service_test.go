@@ -40,6 +40,7 @@ func (backend) Drain(context.Context) error { return nil }
 type served struct {
 	*testing.T
 	nc      *nats.Conn
+	own     *nats.Conn // the service's
 	service *bus.Service
 }
 
@@ -76,7 +77,7 @@ func serve(t *testing.T, maxPayload int, cfg bus.ServiceConfig, b backend) serve
 	if err := nc.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	return served{t, connect(), service}
+	return served{t, connect(), nc, service}
 }
 
 // ask sends a raw request and decodes its reply.

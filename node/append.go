@@ -66,7 +66,7 @@ func (n *Node) Append(ctx context.Context, a event.Append) (event.Receipt, error
 // appendAlone writes straight to the store.
 func (n *Node) appendAlone(ctx context.Context, a event.Append) (event.Receipt, error) {
 	switch {
-	case *n.state.Load() == stateDraining:
+	case n.state.is() == stateDraining:
 		return event.Receipt{}, event.ErrDraining
 	case n.distrusted.Load():
 		return event.Receipt{}, event.ErrDiverged
@@ -153,7 +153,7 @@ func (n *Node) attempt(ctx context.Context, cmd event.Command, p proposal) (even
 
 // admit refuses work that has no chance, before anything is proposed.
 func (n *Node) admit() error {
-	switch *n.state.Load() {
+	switch n.state.is() {
 	case stateStarting, stateStopped:
 		return event.ErrClosed
 	case stateDraining:

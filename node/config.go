@@ -23,6 +23,7 @@ type Config struct {
 	PreAcceptTimeout time.Duration // for the first round of an append; default 5 s
 	AcceptTimeout    time.Duration // for its second round; default 5 s
 	DependencyWait   time.Duration // longest wait of a read for what it must see; default 30 s
+	CatchUpWait      time.Duration // longest time that a node which has been away leaves clients to the others; default 1 min
 	Bundle           int           // appends that share a transaction at most; default 64, 1: none do
 	Workers          int           // batches of transactions applied at a time; default 1, the Store of sqlstore takes no more
 	BatchSize        int           // transactions applied in one go; default 500
@@ -53,6 +54,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.PreAcceptTimeout, 5*time.Second)
 	setDefault(&c.AcceptTimeout, 5*time.Second)
 	setDefault(&c.DependencyWait, 30*time.Second)
+	setDefault(&c.CatchUpWait, time.Minute)
 	setDefault(&c.Bundle, 64)
 	setDefault(&c.Workers, 1)
 	setDefault(&c.BatchSize, 500)

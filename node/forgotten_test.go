@@ -20,7 +20,7 @@ func TestForgottenIsNotNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n.setState(stateReady)
+		n.state.set(StateReady)
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -43,9 +43,9 @@ func TestForgottenIsNotNothing(t *testing.T) {
 func refuse(n *Node, reason error) {
 	switch reason {
 	case event.ErrDraining:
-		n.setState(stateDraining)
+		n.state.set(stateDraining)
 	case event.ErrClosed:
-		n.setState(stateStopped)
+		n.state.set(stateStopped)
 	case event.ErrDiverged:
 		n.Distrust(true)
 	case event.ErrNoQuorum:

@@ -33,11 +33,9 @@ type Node struct {
 	waiting atomic.Int64 // readers that may be waiting for the frontier to move
 
 	view  atomic.Pointer[view] // of the Machine, after its last turn
-	state atomic.Pointer[string]
+	state state
 
 	distrusted atomic.Bool   // the log is damaged: clients are sent to other nodes
-	started    chan struct{} // closed when the node is ready, or has ended before it was
-	once       sync.Once
 	dropped    atomic.Uint64 // peer batches there was no room for
 	turnedAway atomic.Uint64 // appends refused without a transaction
 	groups     atomic.Uint64 // journal groups that held records
@@ -51,15 +49,6 @@ type view struct {
 	counters  accord.Counters
 	sizes     accord.Sizes
 }
-
-// What a node can be doing.
-const (
-	stateStarting = "starting"
-	stateReady    = "ready"
-	stateDiverged = "diverged" // as told in status; it may be draining besides
-	stateDraining = "draining"
-	stateStopped  = "stopped"
-)
 
 var (
 	_ event.Executor      = (*Node)(nil)
@@ -79,30 +68,9 @@ func New(cfg Config, bus Bus, store Store) (*Node, error) {
 	}
 	n.calls.init(cfg.MaxInFlight)
 	n.turns = turnstile{patience: turnWait, relay: turnRelay, taken: make(map[place]bool), lines: make(map[event.Stream]*line)}
-	n.started = make(chan struct{})
+	n.state.init()
 	n.view.Store(&view{reachable: len(cfg.Nodes)})
-	n.setState(stateStarting)
 	return n, nil
-}
-
-func (n *Node) setState(s string) {
-	n.state.Store(&s)
-	if s != stateStarting {
-		n.once.Do(func() { close(n.started) })
-	}
-}
-
-// Ready waits until the node takes appends. It returns an error if the node ends first, or ctx does.
-func (n *Node) Ready(ctx context.Context) error {
-	select {
-	case <-n.started:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if *n.state.Load() == stateStopped {
-		return event.ErrClosed
-	}
-	return nil
 }
 
 // Run runs the node until ctx ends or the node cannot go on, and returns why; nil if it was ctx. When it
@@ -110,9 +78,9 @@ func (n *Node) Ready(ctx context.Context) error {
 // is unknown. Drain first for a graceful stop.
 func (n *Node) Run(ctx context.Context) error {
 	defer n.calls.closeAll()
-	defer n.setState(stateStopped)
+	defer n.state.set(stateStopped)
 	if n.cfg.single {
-		n.setState(stateReady)
+		n.state.set(StateReady)
 		<-ctx.Done()
 		return nil
 	}
@@ -123,15 +91,14 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context) error{n.write, n.execute, n.prune, func(ctx context.Context) error { return n.loop(ctx, machine) }} {
+	n.state.set(StateCatchingUp)
+	for _, part := range []func(context.Context) error{n.write, n.execute, n.prune, n.becomeReady, func(ctx context.Context) error { return n.loop(ctx, machine) }} {
 		running.Go(func() {
 			if err := part(ctx); err != nil {
 				cancel(err)
 			}
 		})
 	}
-	n.setState(stateReady)
-	n.cfg.Logger.Info("node is ready", "node", n.cfg.Name, "nodes", len(n.cfg.Nodes), "store", n.store.Kind())
 	running.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("node %s: %w", n.cfg.Name, err)
@@ -147,16 +114,6 @@ func (n *Node) restore(ctx context.Context) (*accord.Machine, error) {
 	}
 	n.cfg.Core.Seed = uint64(n.cfg.Core.Self)<<32 ^ n.store.Incarnation()
 	return accord.Restore(n.cfg.Core, scalars, records)
-}
-
-// Drain refuses new appends, and waits until those under way have their outcome or ctx ends. The node goes on
-// answering its peers until Run's context ends.
-func (n *Node) Drain(ctx context.Context) error {
-	n.setState(stateDraining)
-	if err := n.calls.idle(ctx); err != nil {
-		return fmt.Errorf("node %s: drain with %d appends in flight: %w", n.cfg.Name, n.calls.len(), err)
-	}
-	return nil
 }
 
 // Deliver takes messages from another node. It never blocks; when too much waits already it drops them, and

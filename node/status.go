@@ -17,13 +17,13 @@ func (n *Node) Status(ctx context.Context) (event.NodeStatus, error) {
 	}
 	s := event.NodeStatus{
 		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Nodes: n.cfg.Nodes, Version: n.cfg.Version,
-		Incarnation: n.store.Incarnation(), Store: n.store.Kind(), State: *n.state.Load(),
+		Incarnation: n.store.Incarnation(), Store: n.store.Kind(), State: n.state.is(),
 		InFlight: n.calls.len(), Events: events, Last: last, Frontier: n.frontier(),
 	}
 	if n.cfg.single {
 		s.Frontier = n.end()
 	}
-	if n.distrusted.Load() && s.State == stateReady {
+	if n.distrusted.Load() && (s.State == StateReady || s.State == StateCatchingUp) {
 		s.State = stateDiverged
 	}
 	v := n.view.Load()

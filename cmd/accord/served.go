@@ -29,8 +29,9 @@ type served struct {
 	live *live.Publisher // nil: live events are off
 	sink *bus.Live
 
-	mu    sync.Mutex
-	alarm string // what is wrong with a log
+	mu     sync.Mutex
+	alarm  string // what is wrong with a log
+	joined bool   // it has its share of what any node can answer
 }
 
 // newServed puts together what a member runs.
@@ -107,6 +108,25 @@ func (s *served) runBeside(ctx context.Context, running *sync.WaitGroup, failed 
 	}
 }
 
+// join has a service take its share of what any node can answer, once the node has what it missed: until then clients
+// would wait for that. Who asks this node by its name is answered from the beginning.
+func (s *served) join(ctx context.Context, conn *bus.Conn, service *bus.Service, ready func()) error {
+	if s.CaughtUp(ctx) != nil {
+		return nil // it is being stopped
+	}
+	if err := service.Join(); err != nil {
+		return err
+	}
+	if err := conn.Clients.Flush(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.joined = true
+	s.mu.Unlock()
+	ready()
+	return nil
+}
+
 // Run runs the node alone.
 func (s *served) Run(ctx context.Context) error { return s.Node.Run(ctx) }
 
@@ -121,6 +141,9 @@ func (s *served) Status(ctx context.Context) (event.NodeStatus, error) {
 	status.Counters["digest_hashed"], status.Counters["digest_scrubbed"], status.Counters["digest_passes"] = d.Hashed, d.Scrubbed, d.Passes
 	s.mu.Lock()
 	status.Alarm = s.alarm
+	if !s.joined && status.State == node.StateReady {
+		status.State = node.StateCatchingUp
+	}
 	s.mu.Unlock()
 	if s.live != nil {
 		l := s.live.Status()

@@ -57,7 +57,7 @@ func moreProcs(nodes int) (restore func()) {
 }
 
 // run runs the node until ctx ends, then stops it gracefully: it refuses new requests, finishes its own
-// appends while it goes on answering its peers, and only then leaves. ready is called once it serves.
+// appends while it goes on answering its peers, and only then leaves. ready is called once it serves what any node can.
 func (m member) run(ctx context.Context, ready func()) (err error) {
 	slices.Sort(m.nodes)
 	store, err := sqlstore.Open(ctx, sqlstore.Config{URL: m.store, Cluster: m.voters(), Node: m.name, Nodes: m.nodes, Journal: m.journal, AllowUnsafe: m.unsafe, Logger: m.logger})
@@ -110,19 +110,23 @@ func (m member) serve(ctx context.Context, n *served, conn *bus.Conn, subjects b
 		return errors.Join(err, <-ended)
 	}
 	n.runBeside(running, &beside, func(err error) { m.logger.Error("a part of the node has ended", "node", m.name, "error", err) })
-	service, err := bus.NewService(conn.Clients, bus.ServiceConfig{Subjects: subjects, Node: m.name, Version: version, Logger: m.logger}, n)
+	service, err := bus.NewService(conn.Clients, bus.ServiceConfig{Subjects: subjects, Node: m.name, Version: version, Apart: true, Logger: m.logger}, n)
 	if err != nil {
 		stop()
 		return errors.Join(err, <-ended)
 	}
-	if err := conn.Clients.Flush(); err != nil {
-		stop()
-		return errors.Join(fmt.Errorf("node %s: %w", m.name, err), service.Stop(), <-ended)
-	}
-	ready()
+	failed := make(chan error, 1)
+	beside.Go(func() {
+		if err := n.join(ctx, conn, service, ready); err != nil {
+			failed <- err
+		}
+	})
 	select {
 	case err := <-ended:
 		return errors.Join(err, service.Stop())
+	case err := <-failed:
+		stop()
+		return errors.Join(fmt.Errorf("node %s: %w", m.name, err), service.Stop(), <-ended)
 	case <-ctx.Done():
 	}
 	m.logger.Info("node is draining", "node", m.name)
