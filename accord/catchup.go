@@ -92,7 +92,7 @@ func (m *Machine) adoptRest(in CaughtUp) {
 func (m *Machine) settleAt(rec *Record) {
 	c := m.command(rec.ID)
 	m.drop(rec.ID)
-	delete(m.inquiries, rec.ID)
+	m.endInquiry(rec.ID)
 	if c.rec.Status == StatusStable {
 		return
 	}

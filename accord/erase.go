@@ -157,7 +157,7 @@ func (m *Machine) unapplied(before Timestamp) []*command {
 func (m *Machine) abandon(c *command) {
 	id := c.rec.ID
 	m.drop(id)
-	delete(m.inquiries, id)
+	m.endInquiry(id)
 	if m.index.live[id] != nil {
 		m.index.remove(c)
 	}

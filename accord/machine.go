@@ -36,6 +36,7 @@ type Machine struct {
 	awaiting    []TxnID // of the coordinations, those that do; lowest first
 	queue       []TxnID // to be recovered as soon as there are fewer than RecoverMax; lowest first
 	inquiries   map[TxnID]*inquiry
+	asking      int // how many of them are first questions
 	fences      fencing
 	erase       erasing
 	catching    bool // a CatchUp is under way

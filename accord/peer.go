@@ -26,10 +26,11 @@ type peer struct {
 // unacked is a decision on its way to a peer.
 type unacked struct {
 	sent    uint64
+	again   int  // how often, after the first time
 	hasBody bool // the peer is known to have the transaction's body
 }
 
-// resendMax bounds how many decisions go to one peer at a time.
+// resendMax bounds how many decisions are on their way to one peer for a second time.
 const resendMax = 256
 
 func newPeers(nodes []NodeID) []peer {
@@ -209,9 +210,11 @@ func (m *Machine) tickPeer(node NodeID) {
 	m.wakePeer(p)
 }
 
-// resend tells p the oldest decisions it has not confirmed, those just sent excepted.
+// resend tells p the oldest decisions that it has not confirmed in time. What is on its way again is bounded: a peer that has
+// been away and lags would otherwise be given the more to read the longer it takes, and all others wait behind that.
 func (m *Machine) resend(p *peer) {
-	kept, sent := p.order[:0], 0
+	var due []TxnID
+	kept, flying, bytes := p.order[:0], 0, 0
 	for _, id := range p.order {
 		u, c := p.unacked[id], m.commands[id]
 		if u == nil {
@@ -222,12 +225,40 @@ func (m *Machine) resend(p *peer) {
 			continue
 		}
 		kept = append(kept, id)
-		if sent < resendMax && m.now >= u.sent+max(m.cfg.RetryAfter, m.patience(p)) {
-			sent++
-			u.sent = m.now
-			m.counters.Resent++
-			m.tell(p, c, u.hasBody)
+		switch {
+		case m.now >= u.sent+m.overdue(p, u):
+			if len(due) < resendMax {
+				due = append(due, id)
+			}
+		case u.again > 0:
+			flying++
+			bytes += u.bytes(c)
 		}
 	}
 	p.order = kept
+	for _, id := range due {
+		u, c := p.unacked[id], m.commands[id]
+		if bytes += u.bytes(c); flying >= resendMax || flying > 0 && bytes > m.cfg.ResendBytes {
+			return
+		}
+		flying++
+		u.sent = m.now
+		u.again++
+		m.counters.Resent++
+		m.tell(p, c, u.hasBody)
+	}
+}
+
+// bytes returns how much of c has to be sent with the decision.
+func (u *unacked) bytes(c *command) int {
+	if u.hasBody || c.rec.Txn == nil {
+		return 0
+	}
+	return len(c.rec.Txn.Body)
+}
+
+// overdue returns after which time a decision is sent again: longer each time.
+func (m *Machine) overdue(p *peer, u *unacked) uint64 {
+	first := max(m.cfg.RetryAfter, m.patience(p))
+	return max(first, min(first<<min(u.again, 16), m.cfg.RetryMax))
 }

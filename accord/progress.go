@@ -7,6 +7,7 @@ type inquiry struct {
 	answered nodeSet
 	txn      *Txn // the body, once somebody has told it
 	busy     bool // somebody is on it, or was very recently
+	first    bool // the others have been asked once, and may yet answer
 	pause    uint64
 	until    uint64 // next look; pause after the last
 }
@@ -51,7 +52,7 @@ func (m *Machine) backoff(c *command) uint64 {
 func (m *Machine) tickProgress(id TxnID) {
 	c := m.commands[id]
 	if c == nil || c.rec.Status.Decided() {
-		delete(m.inquiries, id)
+		m.endInquiry(id)
 		return
 	}
 	if m.now < c.due {
@@ -60,26 +61,46 @@ func (m *Machine) tickProgress(id TxnID) {
 	q := m.inquiries[id]
 	switch {
 	case m.coords[id] != nil:
-		delete(m.inquiries, id)
+		m.endInquiry(id)
 		m.lookAt(c, m.now+m.cfg.RecoverAfter)
+	case q == nil && m.asking >= m.cfg.FetchMax:
+		m.lookAt(c, m.now+m.cfg.RetryAfter+m.jitter(m.cfg.RetryAfter))
 	case q == nil:
 		m.inquire(c)
 	case m.now < q.until:
 		m.lookAt(c, q.until)
 	case q.answered.len() < m.slow:
+		m.notFirst(q)
 		m.fetch(c, q)
 	default:
 		m.conclude(c, q)
 	}
 }
 
-// inquire asks all others what they know.
+// inquire asks all others what they know. Of a node that has missed much, only so many first questions are under way at a time: each answer
+// may bring a body. Those that get no answer in time leave their place to others, and are asked rarely.
 func (m *Machine) inquire(c *command) {
 	m.counters.Inquiries++
-	q := &inquiry{txn: c.rec.Txn, busy: m.young(c.rec.Promised), pause: m.firstPause()}
+	q := &inquiry{txn: c.rec.Txn, busy: m.young(c.rec.Promised), first: true, pause: m.firstPause()}
 	q.answered.add(m.rank(m.cfg.Self))
 	m.inquiries[c.rec.ID] = q
+	m.asking++
 	m.fetch(c, q)
+}
+
+// endInquiry drops what is asked about a transaction, if anything is.
+func (m *Machine) endInquiry(id TxnID) {
+	if q := m.inquiries[id]; q != nil {
+		m.notFirst(q)
+		delete(m.inquiries, id)
+	}
+}
+
+func (m *Machine) notFirst(q *inquiry) {
+	if q.first {
+		q.first = false
+		m.asking--
+	}
 }
 
 // fetch asks those who have not answered, again if need be: without a slow quorum nothing can be concluded, and
@@ -151,7 +172,7 @@ func (m *Machine) learn(id TxnID, rec Record) {
 	if _, forgotten := m.tombstones[id]; forgotten || m.commands[id] == nil && id.Before(m.scalars.RedundantBefore) {
 		return
 	}
-	delete(m.inquiries, id)
+	m.endInquiry(id)
 	m.drop(id)
 	c := m.command(id)
 	if id.Node == m.cfg.Self && !c.rec.Status.Decided() {
@@ -162,7 +183,7 @@ func (m *Machine) learn(id TxnID, rec Record) {
 
 // conclude decides what to do about a transaction that nobody who answered knows the outcome of.
 func (m *Machine) conclude(c *command, q *inquiry) {
-	delete(m.inquiries, c.rec.ID)
+	m.endInquiry(c.rec.ID)
 	switch {
 	case m.coords[c.rec.ID] != nil || c.rec.Status.Decided():
 	case q.busy:
