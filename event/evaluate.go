@@ -117,10 +117,20 @@ func (s *State) conflicts(a *Append) []Conflict {
 		next[e.Stream]++
 		if e.Version != 0 && e.Version != next[e.Stream] && !failed[e.Stream] {
 			failed[e.Stream] = true
-			conflicts = append(conflicts, Conflict{e.Stream, Expect(e.Version) - 1, next[e.Stream] - 1})
+			conflicts = append(conflicts, demanded(e, s.Heads[e.Stream].Version, next[e.Stream]))
 		}
 	}
 	return conflicts
+}
+
+// demanded is the conflict of an event that demands a version and would get next: in terms of the stream as it is, not as the events before
+// it in the append would leave it, unless these alone are too many.
+func demanded(e *Event, head, next uint64) Conflict {
+	own := next - 1 - head
+	if e.Version-1 < own {
+		return Conflict{e.Stream, Expect(e.Version) - 1, next - 1}
+	}
+	return Conflict{e.Stream, Expect(e.Version - 1 - own), head}
 }
 
 // Doomed returns the conditions of an append that do not hold, and will not however s goes on: versions only grow. Where s
