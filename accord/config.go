@@ -50,8 +50,7 @@ type Config struct {
 	KeptMax      int    // nor what lies more than so many transactions back; default 65,536
 	RecoverMax   int    // recoveries at a time; default 64
 	UnackedMax   int    // decisions kept for resending to one node; default 16,384
-	ResendBytes  int    // of bodies on their way to one node for a second time; default 1 MiB
-	FetchMax     int    // transactions that others are asked about for the first time, at a time; default 64
+	LagBytes     int    // of bodies on their way to a node that lags: sent to one again, or asked of one for the first time, about; default 2 MiB
 
 	Mutation Mutation // planted bugs, for tests only
 }
@@ -105,11 +104,8 @@ func (c Config) withDefaults() Config {
 	if c.UnackedMax == 0 {
 		c.UnackedMax = 16384
 	}
-	if c.ResendBytes == 0 {
-		c.ResendBytes = 1 << 20
-	}
-	if c.FetchMax == 0 {
-		c.FetchMax = 64
+	if c.LagBytes == 0 {
+		c.LagBytes = 2 << 20
 	}
 	return c
 }

@@ -36,7 +36,9 @@ type Machine struct {
 	awaiting    []TxnID // of the coordinations, those that do; lowest first
 	queue       []TxnID // to be recovered as soon as there are fewer than RecoverMax; lowest first
 	inquiries   map[TxnID]*inquiry
-	asking      int // how many of them are first questions
+	asking      int    // how many of them are first questions
+	fetched     int    // bytes of a body that an answer brings, smoothed
+	answering   uint64 // how long answers to inquiries take, at most of late
 	fences      fencing
 	erase       erasing
 	catching    bool // a CatchUp is under way
@@ -81,6 +83,7 @@ func Restore(cfg Config, scalars Scalars, records iter.Seq2[Record, error]) (*Ma
 		index:       newConflicts(),
 		coords:      make(map[TxnID]*coordination),
 		inquiries:   make(map[TxnID]*inquiry),
+		fetched:     max(1, cfg.LagBytes/askFew),
 		reads:       make(map[TxnID]*reading),
 		peers:       newPeers(cfg.Nodes),
 		fences:      fencing{boot: scalars.HLCLimit},

@@ -238,7 +238,7 @@ func (m *Machine) resend(p *peer) {
 	p.order = kept
 	for _, id := range due {
 		u, c := p.unacked[id], m.commands[id]
-		if bytes += u.bytes(c); flying >= resendMax || flying > 0 && bytes > m.cfg.ResendBytes {
+		if bytes += u.bytes(c); flying >= resendMax || flying > 0 && bytes > m.cfg.LagBytes {
 			return
 		}
 		flying++

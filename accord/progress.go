@@ -8,6 +8,7 @@ type inquiry struct {
 	txn      *Txn // the body, once somebody has told it
 	busy     bool // somebody is on it, or was very recently
 	first    bool // the others have been asked once, and may yet answer
+	began    uint64
 	pause    uint64
 	until    uint64 // next look; pause after the last
 }
@@ -63,7 +64,7 @@ func (m *Machine) tickProgress(id TxnID) {
 	case m.coords[id] != nil:
 		m.endInquiry(id)
 		m.lookAt(c, m.now+m.cfg.RecoverAfter)
-	case q == nil && m.asking >= m.cfg.FetchMax:
+	case q == nil && m.asking >= m.askMost():
 		m.lookAt(c, m.now+m.cfg.RetryAfter+m.jitter(m.cfg.RetryAfter))
 	case q == nil:
 		m.inquire(c)
@@ -77,11 +78,21 @@ func (m *Machine) tickProgress(id TxnID) {
 	}
 }
 
-// inquire asks all others what they know. Of a node that has missed much, only so many first questions are under way at a time: each answer
-// may bring a body. Those that get no answer in time leave their place to others, and are asked rarely.
+// How many first questions may be under way at a time: as many as bring Config.LagBytes, within bounds.
+const (
+	askFew      = 16 // fewer than that might not keep up with what is proposed anew
+	askMany     = 4096
+	fetchedKeep = 8 // one in so many parts of the smoothed size of a body is the last one's
+)
+
+// askMost returns how many first questions may be under way at a time. A node that has missed much would otherwise ask for more than
+// it can take, and all others wait behind the answers.
+func (m *Machine) askMost() int { return min(max(m.cfg.LagBytes/m.fetched, askFew), askMany) }
+
+// inquire asks all others what they know. Who gets no answer in time leaves the place of its first question to others, and asks again rarely.
 func (m *Machine) inquire(c *command) {
 	m.counters.Inquiries++
-	q := &inquiry{txn: c.rec.Txn, busy: m.young(c.rec.Promised), first: true, pause: m.firstPause()}
+	q := &inquiry{txn: c.rec.Txn, busy: m.young(c.rec.Promised), first: true, began: m.now, pause: m.firstPause()}
 	q.answered.add(m.rank(m.cfg.Self))
 	m.inquiries[c.rec.ID] = q
 	m.asking++
@@ -117,8 +128,22 @@ func (m *Machine) fetch(c *command, q *inquiry) {
 	m.lookAt(c, q.until)
 }
 
-// firstPause returns how long to wait for answers before asking again.
-func (m *Machine) firstPause() uint64 { return max(m.cfg.RetryAfter, m.slowest()) }
+// firstPause returns how long to wait for answers before asking again: longer than they have taken of late, or questions would be repeated
+// while the answers are under way, the more the slower these are.
+func (m *Machine) firstPause() uint64 {
+	return max(m.cfg.RetryAfter, m.slowest(), min(2*m.answering, m.cfg.BackoffMax))
+}
+
+// answered takes note of what an answer brought and how long it took.
+func (m *Machine) answered(id TxnID, rec *Record) {
+	if rec.Txn != nil {
+		m.fetched = max(1, m.fetched+(len(rec.Txn.Body)-m.fetched)/fetchedKeep)
+	}
+	if q := m.inquiries[id]; q != nil {
+		took := m.now - q.began
+		m.answering = max(took, m.answering-m.answering/8)
+	}
+}
 
 // slowest returns how long the slowest node that is not suspected may take to answer.
 func (m *Machine) slowest() uint64 {
@@ -139,6 +164,7 @@ func (m *Machine) young(b Ballot) bool {
 // onFetchOK takes over a decision, or takes note of what a node knows.
 func (m *Machine) onFetchOK(from NodeID, id TxnID, ok FetchOK) {
 	rec := ok.Record
+	m.answered(id, &rec)
 	switch {
 	case rec.Status == StatusInvalidated:
 		if m.commands[id] != nil {

@@ -208,6 +208,7 @@ func (m *Machine) stabilise(c *command, txn *Txn, executeAt Timestamp, deps Deps
 	if c.rec.Status == StatusCommitted && c.rec.ExecuteAt != executeAt {
 		broken("transaction %s: committed at %s, stable at %s", c.rec.ID, c.rec.ExecuteAt, executeAt)
 	}
+	m.endInquiry(c.rec.ID)
 	c.advance(StatusStable)
 	c.rec.ExecuteAt, c.rec.Deps = executeAt, &deps
 	m.mutateProposal(c)
@@ -235,6 +236,7 @@ func (m *Machine) invalidated(c *command) {
 	if c.rec.Status == StatusInvalidated {
 		return
 	}
+	m.endInquiry(c.rec.ID)
 	c.advance(StatusInvalidated)
 	m.record(c)
 	if c.rec.ID.Node == m.cfg.Self {

@@ -46,7 +46,7 @@ type ServiceConfig struct {
 	MaxBody  int           // bytes of a request; default 1 MiB
 	Timeout  time.Duration // of a request that names none; default 10 s
 	MaxWait  time.Duration // the longest a request may ask for, as a timeout or to wait for events; default 1 min
-	Apart    bool          // answer only what this node is asked by its name, until Join
+	Apart    bool          // until Join, answer only what this node is asked by its name, and cluster.info
 	Logger   *slog.Logger  // default none
 }
 
@@ -141,7 +141,12 @@ func NewService(nc *nats.Conn, cfg ServiceConfig, backend Backend) (*Service, er
 	}
 	node := cfg.Subjects.Node(cfg.Node, "")
 	err = s.add("node", node+">", node, s.own, micro.WithEndpointQueueGroupDisabled())
-	if err == nil && !cfg.Apart {
+	switch {
+	case err != nil:
+	case cfg.Apart:
+		// Who asks how the cluster is does not wait. That Join covers this subject once more matters not: the queue group is the same.
+		err = s.add("cluster-info", cfg.Subjects.ClusterInfo(), cfg.Subjects.client(), s.shared, micro.WithEndpointQueueGroup(queueGroup))
+	default:
 		err = s.Join()
 	}
 	if err != nil {
@@ -161,8 +166,11 @@ func (s *Service) Join() error {
 	case s.joined:
 		return nil
 	}
+	if err := s.addShared(); err != nil {
+		return err
+	}
 	s.joined = true
-	return s.addShared()
+	return nil
 }
 
 // shapes are those of all requests.

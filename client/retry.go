@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"natsaccord/bus"
 	"natsaccord/event"
 )
@@ -93,6 +95,10 @@ func within(ctx context.Context, wait time.Duration, do attempt) error {
 	return do(ctx)
 }
 
+// deafTries is how many times more often a call is tried that nobody listens to: all nodes may have been started anew, and be about to
+// have caught up with each other.
+const deafTries = 2
+
 // divergedTries is how many times more often a call is tried that came to a node with a damaged log: it refuses for as
 // long as it is damaged, and NATS goes on to give it its share of the calls.
 const divergedTries = 4
@@ -100,8 +106,11 @@ const divergedTries = 4
 // again pauses before the next try, a jittered while that grows, and tells whether there is one.
 func (c *Client) again(ctx context.Context, try int, err error) bool {
 	most := c.options.Tries
-	if errors.Is(err, event.ErrDiverged) {
+	switch {
+	case errors.Is(err, event.ErrDiverged):
 		most *= divergedTries
+	case errors.Is(err, nats.ErrNoResponders):
+		most *= deafTries
 	}
 	if try >= most {
 		return false

@@ -60,8 +60,8 @@ func (s *state) ready() {
 // what the node has missed while it was away, until it has caught up.
 func (n *Node) Ready(ctx context.Context) error { return n.reached(ctx, n.state.started) }
 
-// CaughtUp waits until the node has everything that was acknowledged before it was started. It does not wait for what cannot
-// be had: too few nodes answer, or Config.CatchUpWait is over. It returns an error if the node ends first, or ctx does.
+// CaughtUp waits until the node has everything that was acknowledged before it began to look, which is when it took appends. It waits no longer than
+// Config.CatchUpWait. It returns event.ErrDraining if the node is drained, an error if the node ends first, and ctx's if that ends.
 func (n *Node) CaughtUp(ctx context.Context) error { return n.reached(ctx, n.state.caughtUp) }
 
 func (n *Node) reached(ctx context.Context, so <-chan struct{}) error {
@@ -70,39 +70,55 @@ func (n *Node) reached(ctx context.Context, so <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if n.state.is() == stateStopped {
+	switch n.state.is() {
+	case stateStopped:
 		return event.ErrClosed
+	case stateDraining:
+		return event.ErrDraining
 	}
 	return nil
 }
 
-// readyTry is how long a node waits to learn that it has caught up before it asks anew, and looks whether anybody answers.
-const readyTry = 2 * time.Second
-
-// becomeReady makes the node ready once it has what it missed.
+// becomeReady makes the node ready once it has what it missed, or has waited long enough for it.
 func (n *Node) becomeReady(ctx context.Context) error {
 	began := time.Now()
 	err := n.overtake(ctx)
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err != nil {
-		n.cfg.Logger.Warn("node does not know whether it has caught up", "node", n.cfg.Name, "error", err)
-	}
 	n.state.ready()
-	n.cfg.Logger.Info("node is ready", "node", n.cfg.Name, "nodes", len(n.cfg.Nodes), "store", n.store.Kind(), "after", time.Since(began))
+	log := n.cfg.Logger.With("node", n.cfg.Name, "state", n.state.is(), "after", time.Since(began))
+	if err != nil {
+		log.Warn("node does not know whether it has caught up", "error", err)
+	} else {
+		log.Info("node has caught up", "nodes", len(n.cfg.Nodes), "store", n.store.Kind())
+	}
 	return nil
 }
 
-// overtake waits for what a linearizable read of the log waits for: everything that was acknowledged anywhere before.
+const (
+	overtakeRetry = 200 * time.Millisecond // after which a node that did not learn how far the others are asks again
+	overtakeTry   = 2 * time.Second        // how long the first try may take; each takes twice as long as the one before
+)
+
+// overtake waits for what a linearizable read of the log waits for: everything that was acknowledged anywhere before. A try
+// may have asked when nobody was there to answer, and then it is given up for another.
 func (n *Node) overtake(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.CatchUpWait)
 	defer cancel()
-	for {
-		trying, cancel := context.WithTimeout(ctx, readyTry)
+	for patience := overtakeTry; ; patience *= 2 {
+		trying, cancel := context.WithTimeout(ctx, patience)
 		err := n.barrier(trying)
 		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, event.ErrDraining) {
+			return err
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
+			patience /= 2
+		}
+		select {
+		case <-time.After(overtakeRetry):
+		case <-ctx.Done():
 			return err
 		}
 	}

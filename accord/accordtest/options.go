@@ -159,7 +159,7 @@ func swarm(seed uint64) Options {
 	if quorum.FastMin(o.Nodes) < quorum.Fast(o.Nodes) && r.IntN(4) > 0 {
 		o.FastQuorum = quorum.FastMin(o.Nodes)
 	}
-	o.Core.ResendBytes, o.Core.FetchMax = pick(r, 0, 0, 1, 100), pick(r, 0, 0, 1, 4)
+	o.Core.LagBytes = pick(r, 0, 0, 1, 1000)
 	return o
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 	"natsaccord/embeddednats"
 )
 
-// TestNodeJoinsOnceItHasCaughtUp starts one node of three. While it waits to learn what it has missed, it is asked by its name
-// only; it gives that up, since nobody tells, and answers for all: that they are too few.
+// TestNodeJoinsOnceItHasCaughtUp starts one node of three. It cannot learn what it has missed, so that it is asked by its name only, and how
+// the cluster is. It answers for all when a second node has told it.
 func TestNodeJoinsOnceItHasCaughtUp(t *testing.T) {
 	server, err := embeddednats.Start(t.Context(), embeddednats.Config{Port: embeddednats.AnyPort})
 	if err != nil {
@@ -26,40 +27,47 @@ func TestNodeJoinsOnceItHasCaughtUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	startNode(t, []string{"node", "--node", "n1", "--cluster", "n1,n2,n3", "--store", "sqlite:" + filepath.Join(t.TempDir(), "n1.db"), "--server", server.URL()})
-
-	ask := func(subject string) (reply bus.NodeReply, err error) {
+	start := func(name string) {
+		store := "sqlite:" + filepath.Join(t.TempDir(), name+".db")
+		startNode(t, []string{"node", "--node", name, "--cluster", "n1,n2,n3", "--store", store, "--server", server.URL()})
+	}
+	info := func(subject string) (state string, err error) {
+		var reply bus.NodeReply
 		msg, err := nc.Request("accord.v1."+subject, nil, time.Minute)
 		if err != nil {
-			return reply, err
+			return "", err
 		}
-		return reply, json.Unmarshal(msg.Data, &reply)
+		return reply.State, errors.Join(err, json.Unmarshal(msg.Data, &reply))
 	}
-	apart := 0
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for range ticker.C {
-		_, shared := ask("cluster.info")
-		own, err := ask("node.n1.info")
-		switch {
-		case errors.Is(err, nats.ErrNoResponders) && apart == 0:
-			continue // it is still starting
-		case err != nil:
-			t.Fatal(err)
-		case own.State == "catching_up" && !errors.Is(shared, nats.ErrNoResponders):
-			t.Fatalf("a node that is catching up was asked for all, and said %v", shared)
-		case own.State == "catching_up":
-			apart++
-			continue
-		case own.State != "ready":
-			t.Fatalf("got the state %q", own.State)
+	until := func(state string) {
+		ticker := time.NewTicker(10 * time.Millisecond)
+		defer ticker.Stop()
+		for range ticker.C {
+			switch got, err := info("node.n1.info"); {
+			case err != nil && !errors.Is(err, nats.ErrNoResponders):
+				t.Fatal(err)
+			case got == state:
+				return
+			case got != "" && got != "catching_up":
+				t.Fatalf("got the state %q", got)
+			}
 		}
-		break
 	}
-	if apart == 0 {
-		t.Error("the node was never seen catching up")
+	start("n1")
+	until("catching_up")
+	if _, err := nc.Request("accord.v1.head.account.1", nil, time.Minute); !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("a node that is catching up was asked for all: got %v", err)
 	}
-	if reply, err := ask("cluster.info"); err != nil || reply.Reason == "" {
-		t.Errorf("got %+v, %v", reply, err)
+	if state, err := info("cluster.info"); err != nil || state != "catching_up" {
+		t.Errorf("of the cluster: got %q, %v", state, err)
+	}
+	if code, out := run(t, "status", "--server", server.URL()); !strings.Contains(out, "n1    catching_up") {
+		t.Errorf("status: got %d, %s", code, out)
+	}
+	start("n2")
+	until("ready")
+	var head bus.HeadReply
+	if msg, err := nc.Request("accord.v1.head.account.1", nil, time.Minute); err != nil || json.Unmarshal(msg.Data, &head) != nil || head.Type != bus.TypeHeadReply {
+		t.Errorf("got %+v, %v", head, err)
 	}
 }

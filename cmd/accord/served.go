@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"natsaccord/bus"
 	"natsaccord/digest"
@@ -114,17 +118,32 @@ func (s *served) join(ctx context.Context, conn *bus.Conn, service *bus.Service,
 	if s.CaughtUp(ctx) != nil {
 		return nil // it is being stopped
 	}
-	if err := service.Join(); err != nil {
+	if err := service.Join(); err != nil && !errors.Is(err, event.ErrDraining) {
 		return err
 	}
-	if err := conn.Clients.Flush(); err != nil {
-		return err
+	for !flushed(ctx, conn.Clients) {
+		if ctx.Err() != nil || conn.Clients.IsClosed() {
+			return nil
+		}
 	}
 	s.mu.Lock()
 	s.joined = true
 	s.mu.Unlock()
 	ready()
 	return nil
+}
+
+// flushTry is how long a server may take to say that it has what was sent. Without a server that takes until there is one again.
+const flushTry = time.Second
+
+func flushed(ctx context.Context, nc *nats.Conn) bool {
+	ctx, cancel := context.WithTimeout(ctx, flushTry)
+	defer cancel()
+	if nc.FlushWithContext(ctx) == nil {
+		return true
+	}
+	<-ctx.Done() // it may have failed at once
+	return false
 }
 
 // Run runs the node alone.
