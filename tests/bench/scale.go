@@ -21,7 +21,8 @@ type scaleSettings struct {
 	store     string // sqlite or postgres
 	inFlight  int
 	count     int // appends of a round that count
-	warm      int // appends before them
+	warm      int // appends before them, at least
+	touch     int // of a history, appends before them for each stream that they go to
 	mostBytes int // of events in a round: fewer appends if they are large
 	perStream int // events of each stream of a history
 	among     int // streams of a history that appends go to; 0: all
@@ -30,6 +31,9 @@ type scaleSettings struct {
 	out       string // directory for pictures
 	profiles  string // directory for CPU profiles
 }
+
+// touchMost bounds the appends by which a node gets to know the streams of a history.
+const touchMost = 40_000
 
 // parseScale reads the arguments behind "scale".
 func parseScale(args []string) (s scaleSettings, err error) {
@@ -43,7 +47,8 @@ func parseScale(args []string) (s scaleSettings, err error) {
 	f.StringVar(&s.store, "store", "sqlite", "sqlite or postgres")
 	f.IntVar(&s.inFlight, "concurrency", 64, "appends in flight")
 	f.IntVar(&s.count, "count", 10_000, "appends of a round that count")
-	f.IntVar(&s.warm, "warm", 2000, "appends before those that count")
+	f.IntVar(&s.warm, "warm", 2000, "appends before those that count, at least")
+	f.IntVar(&s.touch, "touch", 4, fmt.Sprintf("with a history, appends before those that count, for each stream that they go to, but no more than %d", touchMost))
 	f.IntVar(&s.mostBytes, "most-bytes", 64<<20, "bytes of events in a round, at most: fewer appends if events are large or many")
 	f.IntVar(&s.perStream, "per-stream", 10, "events of each stream of a history")
 	f.IntVar(&s.among, "among", baseWorkload().keys, "streams of a history that appends are drawn from, spread evenly over all that it has; 0: all of them")
@@ -54,9 +59,9 @@ func parseScale(args []string) (s scaleSettings, err error) {
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
-	if s.inFlight < 1 || s.count < 1 || s.warm < 1 || s.mostBytes < 1 || s.perStream < 1 || s.among < 0 || s.rounds < 1 || s.store != "sqlite" && s.store != "postgres" {
-		return s, fmt.Errorf("-concurrency, -count, -warm, -most-bytes, -per-stream and -rounds are %d, %d, %d, %d, %d and %d, want at least 1; -among is %d, want at least 0; -store is %q, want sqlite or postgres",
-			s.inFlight, s.count, s.warm, s.mostBytes, s.perStream, s.rounds, s.among, s.store)
+	if s.inFlight < 1 || s.count < 1 || s.warm < 1 || s.touch < 0 || s.mostBytes < 1 || s.perStream < 1 || s.among < 0 || s.rounds < 1 || s.store != "sqlite" && s.store != "postgres" {
+		return s, fmt.Errorf("-concurrency, -count, -warm, -most-bytes, -per-stream and -rounds are %d, %d, %d, %d, %d and %d, want at least 1; -among and -touch are %d and %d, want at least 0; -store is %q, want sqlite or postgres",
+			s.inFlight, s.count, s.warm, s.mostBytes, s.perStream, s.rounds, s.among, s.touch, s.store)
 	}
 	return s, s.choose(known, *lines, values)
 }

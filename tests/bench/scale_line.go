@@ -70,3 +70,13 @@ func scaleLines() []scaleLine {
 func (s scaleSettings) appends(w scaleWorkload) int {
 	return min(s.count, max(s.inFlight, s.mostBytes/(w.bytes*w.span)))
 }
+
+// before returns how many appends are made before those that count. A node that has run for a while knows the streams that are
+// appended to; one that was just started has to find each in its database, which takes the longer the more that holds.
+func (s scaleSettings) before(w scaleWorkload) int {
+	n := s.appends(w)*s.warm/s.count + 1
+	if w.history == 0 {
+		return n
+	}
+	return max(n, min(s.touch*w.keys, touchMost))
+}

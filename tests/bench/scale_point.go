@@ -128,7 +128,7 @@ func (s scaleSettings) measurePoint(ctx context.Context, out io.Writer, p *scale
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	w := newScaleWork(a, p.workload)
-	if _, err := s.load(ctx, w, s.appends(p.workload)*s.warm/s.count+1); err != nil {
+	if _, err := s.load(ctx, w, s.before(p.workload)); err != nil {
 		return r, err
 	}
 	stop, err := s.profile(fmt.Sprintf("%s-%d", filepath.Base(bases.dir), p.value), len(p.rounds)+1)

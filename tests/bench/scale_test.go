@@ -20,7 +20,7 @@ import (
 func TestScaleMeasuresEveryLine(t *testing.T) {
 	dir := t.TempDir()
 	s, err := parseScale([]string{
-		"-rounds=1", "-count=20", "-warm=5", "-concurrency=4", "-per-stream=3", "-out=" + dir,
+		"-rounds=1", "-count=20", "-warm=5", "-touch=0", "-concurrency=4", "-per-stream=3", "-out=" + dir,
 		"-nodes=3,5", "-keys=10,10M", "-span=1,100", "-conflicts=0,50", "-history=0,2k", "-size=256,65536",
 	})
 	if err != nil {
@@ -53,7 +53,7 @@ func TestScaleMeasuresEveryLine(t *testing.T) {
 }
 
 func TestScaleOnPostgres(t *testing.T) {
-	s, err := parseScale([]string{"-store=postgres", "-lines=history", "-history=1k", "-rounds=2", "-count=20", "-warm=5", "-concurrency=4"})
+	s, err := parseScale([]string{"-store=postgres", "-lines=history", "-history=1k", "-rounds=2", "-count=20", "-warm=5", "-touch=1", "-concurrency=4"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,10 +196,36 @@ func TestDrawnStreamsDiffer(t *testing.T) {
 
 func TestBadScaleSettings(t *testing.T) {
 	for _, args := range [][]string{
-		{"-lines=nonsense"}, {"-nodes=0"}, {"-keys=10x"}, {"-keys="}, {"-span=101"}, {"-conflicts=101"}, {"-history=-1"}, {"-size=3"}, {"-rounds=0"}, {"-among=-1"}, {"-store=mysql"},
+		{"-lines=nonsense"}, {"-nodes=0"}, {"-keys=10x"}, {"-keys="}, {"-span=101"}, {"-conflicts=101"}, {"-history=-1"}, {"-size=3"}, {"-rounds=0"}, {"-among=-1"}, {"-touch=-1"}, {"-store=mysql"},
 	} {
 		if _, err := parseScale(args); err == nil {
 			t.Errorf("%v is accepted", args)
+		}
+	}
+}
+
+// TestScaleTouchesStreams: before a history's appends count, there are some to each of its streams, within bounds.
+func TestScaleTouchesStreams(t *testing.T) {
+	for _, c := range []struct {
+		history, keys int
+		args          []string
+		want          int
+	}{
+		{0, 10_000, nil, 2001},
+		{10_000, 1000, nil, 4000},
+		{10_000_000, 10_000, nil, 40_000},
+		{10_000_000, 1_000_000, nil, 40_000},
+		{10_000_000, 10_000, []string{"-touch=0"}, 2001},
+		{10_000, 100, nil, 2001},
+	} {
+		s, err := parseScale(c.args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := baseWorkload()
+		w.history, w.keys = c.history, c.keys
+		if got := s.before(w); got != c.want {
+			t.Errorf("%+v: got %d appends before those that count", c, got)
 		}
 	}
 }
