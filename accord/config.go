@@ -50,7 +50,7 @@ type Config struct {
 	KeptMax      int    // nor what lies more than so many transactions back; default 65,536
 	RecoverMax   int    // recoveries at a time; default 64
 	UnackedMax   int    // decisions kept for resending to one node; default 16,384
-	LagBytes     int    // of bodies on their way to a node that lags: sent to one again, or asked of one for the first time, about; default 2 MiB
+	LagBytes     int    // of bodies on their way to a node that lags: sent to one again, or asked of one for the first time, about; default 1 MiB
 
 	Mutation Mutation // planted bugs, for tests only
 }
@@ -105,7 +105,7 @@ func (c Config) withDefaults() Config {
 		c.UnackedMax = 16384
 	}
 	if c.LagBytes == 0 {
-		c.LagBytes = 2 << 20
+		c.LagBytes = 1 << 20
 	}
 	return c
 }

@@ -81,8 +81,8 @@ func (m *Machine) tickProgress(id TxnID) {
 // How many first questions may be under way at a time: as many as bring Config.LagBytes, within bounds.
 const (
 	askFew      = 16 // fewer than that might not keep up with what is proposed anew
-	askMany     = 4096
-	fetchedKeep = 8 // one in so many parts of the smoothed size of a body is the last one's
+	askMany     = 64 // small bodies may be followed by large ones
+	fetchedKeep = 8  // one in so many parts of the smoothed size of a body is the last one's
 )
 
 // askMost returns how many first questions may be under way at a time. A node that has missed much would otherwise ask for more than
