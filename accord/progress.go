@@ -128,10 +128,10 @@ func (m *Machine) fetch(c *command, q *inquiry) {
 	m.lookAt(c, q.until)
 }
 
-// firstPause returns how long to wait for answers before asking again: longer than they have taken of late, or questions would be repeated
-// while the answers are under way, the more the slower these are.
+// firstPause returns how long to wait for answers before asking again, or recovering without those that are missing: longer than they have
+// taken of late, or questions would be repeated while the answers are under way, the more the slower these are.
 func (m *Machine) firstPause() uint64 {
-	return max(m.cfg.RetryAfter, m.slowest(), min(2*m.answering, m.cfg.BackoffMax))
+	return max(m.cfg.RetryAfter, m.slowest(), min(2*m.answering, m.cfg.RetryMax))
 }
 
 // answered takes note of what an answer brought and how long it took.
