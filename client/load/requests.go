@@ -42,6 +42,8 @@ func (l *Load) Do(ctx context.Context, call Call) error {
 		return l.contended(ctx, target, w, w.random.IntN(l.workload.Streams))
 	case Transaction:
 		return l.transaction(ctx, target, w)
+	case Update:
+		return l.update(ctx, target, w)
 	default:
 		return l.read(ctx, target, w)
 	}
@@ -60,6 +62,22 @@ func (l *Load) uncontended(ctx context.Context, target Target, w *worker, call C
 	}
 	l.streams.Return(s)
 	return nil
+}
+
+// update reads the last events of a stream that nobody else has now, and demands that it has grown no further.
+func (l *Load) update(ctx context.Context, target Target, w *worker) error {
+	s := l.streams.Take()
+	defer l.streams.put(s)
+	stream := l.stream(s.Name)
+	page, err := target.Read(ctx, event.ReadArgs{Stream: stream, Limit: 10, Backward: true, Consistency: l.workload.Consistency})
+	if err != nil {
+		return err
+	}
+	_, err = target.Append(ctx, event.Append{
+		Events:     []event.Event{l.event(w, stream)},
+		Conditions: []event.Condition{{Stream: stream, Expect: event.Expect(page.Head.Version)}},
+	})
+	return err
 }
 
 // append appends one event to a stream that is at a version.

@@ -33,10 +33,13 @@ const (
 	Transaction Kind = "transaction"
 	// Read reads streams.
 	Read Kind = "read"
+	// Update reads a stream that nobody else appends to at the same time, and appends an event behind what it read, as whoever
+	// decides on a stream does.
+	Update Kind = "update"
 )
 
 // Kinds returns all kinds.
-func Kinds() []Kind { return []Kind{Uncontended, Zipf, Hot, Transaction, Read} }
+func Kinds() []Kind { return []Kind{Uncontended, Zipf, Hot, Transaction, Read, Update} }
 
 // Workload describes requests. Kind is required; elsewhere zero means the default.
 type Workload struct {
@@ -48,7 +51,7 @@ type Workload struct {
 	Bytes       int               // of data in an event; default 256
 	Skew        float64           // of Zipf, above 1; default 1.1
 	Span        int               // streams written in a Transaction; default 2
-	Consistency event.Consistency // of Read; default linearizable
+	Consistency event.Consistency // of Read and Update; default linearizable
 	Seed        uint64
 }
 
@@ -95,7 +98,7 @@ func (w Workload) validate(targets []Target, workers int) error {
 		return fmt.Errorf("load: Workload.Bytes is %d, want at least %d", w.Bytes, leastBytes)
 	case w.Streams < 1:
 		return fmt.Errorf("load: Workload.Streams is %d, want at least 1", w.Streams)
-	case w.Kind == Uncontended && w.Streams < workers:
+	case (w.Kind == Uncontended || w.Kind == Update) && w.Streams < workers:
 		return fmt.Errorf("load: Workload.Streams is %d, want at least one for each of %d workers", w.Streams, workers)
 	case w.Kind == Zipf && w.Skew <= 1:
 		return fmt.Errorf("load: Workload.Skew is %g, want more than 1", w.Skew)
@@ -110,7 +113,7 @@ type Load struct {
 	workload Workload
 	targets  []Target
 	workers  []worker
-	streams  *Streams        // of Uncontended
+	streams  *Streams        // of Uncontended and Update
 	versions []atomic.Uint64 // of the other kinds' streams, as last heard
 	last     event.Position  // of what Prepare wrote
 	retries  atomic.Uint64

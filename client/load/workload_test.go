@@ -69,6 +69,7 @@ func TestWorkloadsWrite(t *testing.T) {
 		{load.Workload{Kind: load.Uncontended, Streams: 8}, 400, 8, 400, 50},
 		{load.Workload{Kind: load.Uncontended, Streams: 8, Expect: true}, 400, 8, 400, 50},
 		{load.Workload{Kind: load.Uncontended, Fresh: true, Expect: true}, 400, 400, 1, 1},
+		{load.Workload{Kind: load.Update, Streams: 8}, 400, 8, 400, 50},
 		{load.Workload{Kind: load.Hot}, 400, 10, 400, 40},
 		{load.Workload{Kind: load.Hot, Expect: true, Streams: 1}, 400, 1, 400, 400},
 		{load.Workload{Kind: load.Zipf, Streams: 1000}, 400, 0, 399, 20},
@@ -176,6 +177,7 @@ func TestBadWorkloads(t *testing.T) {
 		{load.Workload{Kind: load.Hot, Bytes: 3}, m, 1, "Bytes"},
 		{load.Workload{Kind: load.Hot, Streams: -1}, m, 1, "Streams"},
 		{load.Workload{Kind: load.Uncontended, Streams: 2}, m, 3, "one for each"},
+		{load.Workload{Kind: load.Update, Streams: 2}, m, 3, "one for each"},
 		{load.Workload{Kind: load.Zipf, Skew: 1}, m, 1, "Skew"},
 		{load.Workload{Kind: load.Transaction, Streams: 2, Span: 3}, m, 1, "Span"},
 	} {
