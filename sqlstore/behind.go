@@ -16,8 +16,9 @@ type behind struct {
 	store *Store
 
 	mu       sync.Mutex
-	next     *effects      // decided, and not being written yet
-	spare    *effects      // empty, with room for as much as the last write had; nil while there is a write
+	next     *pending      // decided, and not being written yet
+	writing  *pending      // nil if nothing is
+	spare    *pending      // empty, with room for as much as the last write had; nil while there is a write
 	waiting  int           // how many transactions that is, and those being written
 	all      bool          // the next write takes all that only the journal's files hold
 	started  uint64        // how many writes have been
@@ -38,7 +39,7 @@ const (
 )
 
 func newBehind(s *Store) *behind {
-	b := &behind{store: s, next: newEffects(), spare: newEffects(), settled: make(chan struct{}), ready: make(chan struct{}, 1), hurry: make(chan struct{}, 1), ended: make(chan struct{})}
+	b := &behind{store: s, next: newPending(), spare: newPending(), settled: make(chan struct{}), ready: make(chan struct{}, 1), hurry: make(chan struct{}, 1), ended: make(chan struct{})}
 	go b.run()
 	return b
 }
@@ -106,7 +107,7 @@ func (b *behind) wait(ctx context.Context, target uint64) error {
 		case done:
 			return nil
 		case closed:
-			return errors.Join(event.ErrClosed, b.store.usable())
+			return b.gone()
 		}
 		signal(b.ready)
 		signal(b.hurry)
@@ -117,6 +118,9 @@ func (b *behind) wait(ctx context.Context, target uint64) error {
 		}
 	}
 }
+
+// gone is the error for what was to be written and never will be.
+func (b *behind) gone() error { return errors.Join(event.ErrClosed, b.store.usable()) }
 
 func (b *behind) run() {
 	defer close(b.ended)
@@ -163,18 +167,32 @@ func (b *behind) gather() {
 func (b *behind) write(old bool) (closed bool, err error) {
 	b.mu.Lock()
 	todo, all, closed, taken := b.next, b.all, b.closed, b.waiting
-	b.next, b.spare, b.all = b.spare, nil, false
+	b.next, b.writing, b.spare, b.all = b.spare, todo, nil, false
 	b.started++
 	b.mu.Unlock()
 	if b.store.files != nil {
-		b.store.files.join(todo, old, all)
+		b.store.files.join(&todo.effects, old, all)
 	}
 	if !todo.empty() {
-		if err := b.store.save(todo); err != nil {
+		if err := b.store.save(&todo.effects); err != nil {
 			return closed, err
 		}
 	}
-	todo.reset()
+	b.wrote(todo, taken)
+	return closed, nil
+}
+
+// wrote notes that the database shows what was pending, and how many transactions that was.
+func (b *behind) wrote(todo *pending, taken int) {
+	b.mu.Lock()
+	b.writing = nil // nobody comes to look at it any more
+	looked := todo.readers > 0
+	b.mu.Unlock()
+	if looked {
+		todo = newPending()
+	} else {
+		todo.reset()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.spare = todo
@@ -182,7 +200,6 @@ func (b *behind) write(old bool) (closed bool, err error) {
 	b.finished = b.started
 	close(b.settled)
 	b.settled = make(chan struct{})
-	return closed, nil
 }
 
 // save writes effects. If a segment of the journal is noted as the first one needed, it syncs, and deletes those before.

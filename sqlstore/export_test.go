@@ -37,3 +37,13 @@ func (s *Store) DoomedInTime(c event.Command) []event.Conflict {
 	}
 	return nil
 }
+
+// OnTheWay returns how many events are being written, and how many are to be.
+func (s *Store) OnTheWay() (writing, next int) {
+	s.behind.mu.Lock()
+	defer s.behind.mu.Unlock()
+	if s.behind.writing != nil {
+		writing = len(s.behind.writing.events)
+	}
+	return writing, len(s.behind.next.events)
+}

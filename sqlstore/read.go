@@ -110,14 +110,29 @@ func (q *selection) whereIn(column string, values []string) {
 	q.clauses = append(q.clauses, column+" IN ("+strings.Join(marks, ", ")+")")
 }
 
-// Read implements event.Executor on what is in the database now; Consistency, MinPosition and Wait are the
-// business of whoever knows when to read.
+// Read implements event.Executor on what has been applied before the call, whether it is in the database or on its way there;
+// Consistency, MinPosition and Wait are the business of whoever knows when to read.
 func (s *Store) Read(ctx context.Context, args event.ReadArgs) (event.Page, error) {
-	if args.FromVersion > 0 && args.Stream == "" {
-		return event.Page{}, &event.InvalidError{Field: "from_version", Reason: "needs a stream"}
+	tail, err := s.behind.tail(args.Stream)
+	if err != nil {
+		return event.Page{}, err
 	}
+	defer tail.release()
+	return s.read(ctx, args, tail)
+}
+
+// ReadStored is Read from nothing but the database, which it has show everything applied first.
+func (s *Store) ReadStored(ctx context.Context, args event.ReadArgs) (event.Page, error) {
 	if err := s.behind.settle(ctx); err != nil {
 		return event.Page{}, err
+	}
+	return s.read(ctx, args, &tail{})
+}
+
+// read reads from the database and the tail.
+func (s *Store) read(ctx context.Context, args event.ReadArgs, tail *tail) (page event.Page, err error) {
+	if args.FromVersion > 0 && args.Stream == "" {
+		return page, &event.InvalidError{Field: "from_version", Reason: "needs a stream"}
 	}
 	limit := args.Limit
 	if limit <= 0 {
@@ -125,14 +140,13 @@ func (s *Store) Read(ctx context.Context, args event.ReadArgs) (event.Page, erro
 	}
 	limit = min(limit, maxLimit)
 	q := newSelection(args)
-	page := event.Page{}
 	if len(s.cfg.Nodes) == 0 {
 		page.Frontier = *s.last.Load() // without consensus nothing is ever inserted before the end
 	}
-	err := s.readEvents(ctx, q.page(args, limit), q.args, limit, args.MaxBytes, &page)
-	if err != nil {
+	if err := s.readEvents(ctx, q.page(args, limit), q.args, limit, args.MaxBytes, &page); err != nil {
 		return event.Page{}, fmt.Errorf("sqlstore: read events: %w", err)
 	}
+	tail.add(&page, args, limit)
 	page.Next = args.After
 	if args.Backward {
 		page.Next = args.Before
@@ -141,9 +155,35 @@ func (s *Store) Read(ctx context.Context, args event.ReadArgs) (event.Page, erro
 		page.Next = page.Events[n-1].Position
 	}
 	if args.Stream != "" {
-		page.Head, err = s.Head(ctx, args.Stream)
+		page.Head, err = s.headOf(ctx, args, &page, tail)
 	}
 	return page, err
+}
+
+// headOf returns the head of the stream that a page is of, without asking the database where the page or the tail tells it.
+func (s *Store) headOf(ctx context.Context, args event.ReadArgs, page *event.Page, tail *tail) (head event.Head, err error) {
+	if head = tail.head(); head.Version == 0 && !showsHead(args, page) {
+		if head, err = s.storedHead(ctx, args.Stream); err != nil {
+			return head, err
+		}
+	}
+	for _, i := range []int{0, len(page.Events) - 1} { // read after the tail was taken, so that it may show more
+		if i >= 0 && i < len(page.Events) && page.Events[i].Version > head.Version {
+			head = event.Head{Version: page.Events[i].Version, Position: page.Events[i].Position}
+		}
+	}
+	return head, nil
+}
+
+// showsHead tells whether the last event of the stream is certain to be on the page.
+func showsHead(args event.ReadArgs, page *event.Page) bool {
+	if len(page.Events) == 0 || len(args.Types)+len(args.Tags)+len(args.RoutingKey)+len(args.Before) > 0 {
+		return false
+	}
+	if args.Backward {
+		return args.FromVersion == 0
+	}
+	return page.End
 }
 
 // readEvents fills the page up to its limits, and notes whether that was all.
@@ -212,7 +252,9 @@ func decodeEvent(found rows, e *event.Event) (err error) {
 	if data != nil {
 		e.Data = []byte(*data)
 	} else {
-		e.Data, e.Binary = bytes, true
+		if e.Data, e.Binary = bytes, true; bytes == nil { // no bytes are not nothing
+			e.Data = []byte{}
+		}
 	}
 	if routingKey != nil {
 		e.RoutingKey = *routingKey
@@ -263,10 +305,20 @@ func encodeJSON[T any](v T, size int) *string {
 }
 
 // Head returns how far a stream has come; the zero Head if it has no events.
-func (s *Store) Head(ctx context.Context, stream event.Stream) (head event.Head, err error) {
-	if err := s.behind.settle(ctx); err != nil {
-		return head, err
+func (s *Store) Head(ctx context.Context, stream event.Stream) (event.Head, error) {
+	tail, err := s.behind.tail(stream)
+	if err != nil {
+		return event.Head{}, err
 	}
+	defer tail.release()
+	if head := tail.head(); head.Version > 0 {
+		return head, nil
+	}
+	return s.storedHead(ctx, stream)
+}
+
+// storedHead returns the head that the database shows.
+func (s *Store) storedHead(ctx context.Context, stream event.Stream) (head event.Head, err error) {
 	found, err := s.engine.query(ctx, `SELECT version, position FROM event WHERE stream = $1 ORDER BY version DESC LIMIT 1`, string(stream))
 	if err != nil {
 		return head, fmt.Errorf("sqlstore: head of %s: %w", stream, err)

@@ -99,7 +99,9 @@ func (s *sqlite) connect(ctx context.Context, path string) (err error) {
 	if s.readers, err = sql.Open("sqlite", name+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=cache_size(-16384)"); err != nil {
 		return err
 	}
-	s.readers.SetMaxOpenConns(max(4, runtime.NumCPU()))
+	most := max(4, runtime.NumCPU())
+	s.readers.SetMaxOpenConns(most)
+	s.readers.SetMaxIdleConns(most) // each has its statements compiled
 	return nil
 }
 
@@ -131,6 +133,16 @@ func (s *sqlite) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 		s.statements[query] = stmt
 	}
 	return stmt, err
+}
+
+// keptStatements is how many statements of readers stay compiled: of what may be selected there are more combinations.
+const keptStatements = 250
+
+// isFull tells whether a statement of readers that is not compiled is not to be.
+func (s *sqlite) isFull(query string) bool {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	return len(s.readerStatements) >= keptStatements && s.readerStatements[query] == nil
 }
 
 // prepareReader returns a statement of the reading connections, compiled once for each.
@@ -188,8 +200,19 @@ type sqlRows struct{ *sql.Rows }
 func (r sqlRows) Close() { _ = r.Rows.Close() }
 
 func (s *sqlite) query(ctx context.Context, query string, args ...any) (rows, error) {
-	s.work.statements.Add(1)
-	found, err := s.readers.QueryContext(ctx, numbered(query), args...)
+	query = numbered(query)
+	if s.isFull(query) {
+		s.work.statements.Add(1)
+		return closing(s.readers.QueryContext(ctx, query, args...))
+	}
+	stmt, err := s.prepareReader(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return closing(stmt.QueryContext(ctx, args...))
+}
+
+func closing(found *sql.Rows, err error) (rows, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -202,11 +225,7 @@ func (s *sqlite) snapshot(ctx context.Context, read func(query) error) error {
 		return err
 	}
 	err = read(query{func(ctx context.Context, query string, args ...any) (rows, error) {
-		found, err := tx.QueryContext(ctx, numbered(query), args...)
-		if err != nil {
-			return nil, err
-		}
-		return sqlRows{found}, nil
+		return closing(tx.QueryContext(ctx, numbered(query), args...))
 	}})
 	return errors.Join(err, tx.Rollback())
 }

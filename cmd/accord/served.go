@@ -20,7 +20,7 @@ var (
 	_ live.Log         = (*node.Node)(nil)
 	_ live.Sink        = (*bus.Live)(nil)
 	_ live.Progress    = (*sqlstore.Store)(nil)
-	_ digest.Log       = (*node.Node)(nil)
+	_ digest.Log       = stored{}
 	_ digest.Marks     = (*sqlstore.Store)(nil)
 	_ bus.Backend      = (*served)(nil)
 	_ bus.DigestReader = (*served)(nil)
@@ -59,9 +59,20 @@ func (s *served) answer(ctx context.Context, question []byte) ([]byte, error) {
 	return s.Node.AnswerLog(ctx, question)
 }
 
+// stored is a node's log as its database holds it.
+type stored struct {
+	*node.Node
+	store *sqlstore.Store
+}
+
+// Read implements digest.Log.
+func (s stored) Read(ctx context.Context, args event.ReadArgs) (event.Page, error) {
+	return s.store.ReadStored(ctx, args)
+}
+
 func (s *served) addDigester(m member, store *sqlstore.Store, peers *bus.Peers) (err error) {
 	cfg := digest.Config{Self: m.name, Nodes: m.nodes, ScrubEvery: m.scrubEvery, ScrubRate: m.scrubRate, Logger: m.logger}
-	if s.Digester, err = digest.New(cfg, s.Node, store, digestPeers{peers}, s.raise); err != nil {
+	if s.Digester, err = digest.New(cfg, stored{s.Node, store}, store, digestPeers{peers}, s.raise); err != nil {
 		return err
 	}
 	peers.HearNotes(bus.NoteDigest, s.Digester.Hear)
