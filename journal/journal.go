@@ -34,6 +34,7 @@ type Journal struct {
 	file   *os.File
 	number uint64 // of the segment appended to
 	size   int64
+	room   int64 // up to where the segment has space on the disk, and its file reaches
 	buf    []byte
 	failed error
 }
@@ -140,8 +141,31 @@ func (j *Journal) begin() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("journal: begin a segment: %w", err), f.Close())
 	}
-	j.file, j.number, j.size = f, j.number+1, int64(len(header))
+	j.file, j.number, j.size, j.room = f, j.number+1, int64(len(header)), 0
 	return nil
+}
+
+// roomStep is how much space a segment is given at a time.
+const roomStep = 4 << 20
+
+// reserve sees to it that the file reaches further than what is about to be written, where the system can do that: a sync then has no
+// size and no place of the file to make durable. Behind the last frame stand zeros until the segment is finished.
+func (j *Journal) reserve(n int64) {
+	if j.size+n <= j.room || j.cfg.NoSync {
+		return
+	}
+	from := max(j.size, j.room)
+	if allocate(j.file, from, n+roomStep) == nil { // without it the file grows by itself
+		j.room = from + n + roomStep
+	}
+}
+
+// finish leaves nothing behind the last frame, durably.
+func (j *Journal) finish() error {
+	if j.room == 0 {
+		return nil
+	}
+	return errors.Join(j.file.Truncate(j.size), j.sync(j.file))
 }
 
 // Append makes an entry durable. After an error it is unknown whether it is, and every later Append fails.
@@ -155,6 +179,7 @@ func (j *Journal) Append(entry []byte) error {
 		return fmt.Errorf("journal: an entry of %d bytes, at most %d fit", len(entry), maxEntry)
 	}
 	j.buf = appendFrame(j.buf[:0], entry, j.size)
+	j.reserve(int64(len(j.buf)))
 	_, err := j.file.Write(j.buf)
 	if err == nil {
 		err = j.sync(j.file)
@@ -180,9 +205,12 @@ func (j *Journal) Rotate() (uint64, error) {
 	if j.failed != nil {
 		return 0, j.failed
 	}
-	old := j.file
-	if err := errors.Join(j.begin(), old.Close()); err != nil {
-		j.failed = err
+	err := j.finish()
+	if old := j.file; err == nil { // only the last segment may have an end to be cut off
+		err = errors.Join(j.begin(), old.Close())
+	}
+	if err != nil {
+		j.failed = fmt.Errorf("journal: finish a segment: %w", err)
 		return 0, err
 	}
 	return j.number, nil
@@ -222,10 +250,12 @@ func (j *Journal) Drop(below uint64) error {
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	var err error
 	if j.failed == nil {
+		err = j.finish()
 		j.failed = fmt.Errorf("journal: %w", os.ErrClosed)
 	}
-	return j.file.Close()
+	return errors.Join(err, j.file.Close())
 }
 
 func (j *Journal) sync(f *os.File) error {

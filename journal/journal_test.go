@@ -104,19 +104,36 @@ func TestDroppedSegmentsAreNotNeeded(t *testing.T) {
 	check(t, found, "b")
 }
 
+// segment returns what a segment holds up to the end of its last frame, behind which zeros may stand.
+func segment(t *testing.T, j *journal.Journal, path string) []byte {
+	t.Helper()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range whole[j.Size():] {
+		if b != 0 {
+			t.Fatalf("behind the last frame stands %d", b)
+		}
+	}
+	return whole[:j.Size()]
+}
+
 // TestTornEndIsCutOff cuts the last segment at every length that a crash could leave.
 func TestTornEndIsCutOff(t *testing.T) {
 	cfg := config(t.TempDir())
 	j, _ := reopen(t, cfg)
+	header := int(j.Size())
 	appendAll(t, j, "one", "two", "three")
-	whole, err := os.ReadFile(files(t, cfg.Dir)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := segment(t, j, files(t, cfg.Dir)[0])
 	counts := make(map[int]int)
-	for n := range whole {
+	for n := range 2 * len(whole) {
+		left := slices.Clone(whole[:n/2])
+		if n%2 == 1 && n/2 >= header { // space is reserved once the header is durable
+			left = append(left, make([]byte, 100)...)
+		}
 		torn := config(t.TempDir())
-		if err := os.WriteFile(filepath.Join(torn.Dir, filepath.Base(files(t, cfg.Dir)[0])), whole[:n], 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(torn.Dir, filepath.Base(files(t, cfg.Dir)[0])), left, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		j, found := reopen(t, torn)
@@ -140,14 +157,11 @@ func TestDamage(t *testing.T) {
 	j, _ := reopen(t, cfg)
 	appendAll(t, j, "one", "two", "three")
 	name := filepath.Base(files(t, cfg.Dir)[0])
-	whole, err := os.ReadFile(filepath.Join(cfg.Dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := segment(t, j, filepath.Join(cfg.Dir, name))
 	refused, cut, unharmed := 0, 0, 0
 	for n := range whole {
 		damaged := config(t.TempDir())
-		bytes := slices.Clone(whole)
+		bytes := append(slices.Clone(whole), make([]byte, n%2*100)...)
 		bytes[n] ^= 0xff
 		if err := os.WriteFile(filepath.Join(damaged.Dir, name), bytes, 0o600); err != nil {
 			t.Fatal(err)
