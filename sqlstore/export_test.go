@@ -1,6 +1,10 @@
 package sqlstore
 
-import "natsaccord/event"
+import (
+	"context"
+
+	"natsaccord/event"
+)
 
 // SelectText is how a page is asked for.
 func SelectText(args event.ReadArgs) (text string, values []any) {
@@ -38,12 +42,15 @@ func (s *Store) DoomedInTime(c event.Command) []event.Conflict {
 	return nil
 }
 
-// OnTheWay returns how many events are being written, and how many are to be.
-func (s *Store) OnTheWay() (writing, next int) {
+// Settle waits until the database shows everything that was decided.
+func (s *Store) Settle(ctx context.Context) error { return s.behind.settle(ctx) }
+
+// OnTheWay returns how many events are being written or were and cannot be seen, and how many are to be.
+func (s *Store) OnTheWay() (unseen, next int) {
 	s.behind.mu.Lock()
 	defer s.behind.mu.Unlock()
-	if s.behind.writing != nil {
-		writing = len(s.behind.writing.events)
+	for _, p := range s.behind.unseen {
+		unseen += len(p.events)
 	}
-	return writing, len(s.behind.next.events)
+	return unseen, len(s.behind.next.events)
 }

@@ -141,6 +141,13 @@ func (p *postgres) query(ctx context.Context, sql string, args ...any) (rows, er
 	return p.pool.Query(ctx, sql, args...)
 }
 
+// put has what it writes seen at once: here a transaction that stays open saves nothing.
+func (p *postgres) put(ctx context.Context, todo *effects) (shown bool, err error) {
+	return true, p.transact(ctx, false, &wanted{}, func(*loaded) *effects { return todo })
+}
+
+func (p *postgres) show(context.Context) error { return nil }
+
 func (p *postgres) snapshot(ctx context.Context, read func(query) error) error {
 	tx, err := p.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {

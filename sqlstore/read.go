@@ -121,10 +121,18 @@ func (s *Store) Read(ctx context.Context, args event.ReadArgs) (event.Page, erro
 	return s.read(ctx, args, tail)
 }
 
-// ReadStored is Read from nothing but the database, which it has show everything applied first.
+// ReadStored is Read from nothing but the database, which it has show everything that it selects first.
 func (s *Store) ReadStored(ctx context.Context, args event.ReadArgs) (event.Page, error) {
-	if err := s.behind.settle(ctx); err != nil {
+	onItsWay, err := s.behind.tail(args.Stream)
+	if err != nil {
 		return event.Page{}, err
+	}
+	lacks := onItsWay.has(args)
+	onItsWay.release()
+	if lacks {
+		if err := s.behind.settle(ctx); err != nil {
+			return event.Page{}, err
+		}
 	}
 	return s.read(ctx, args, &tail{})
 }

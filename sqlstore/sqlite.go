@@ -34,6 +34,8 @@ type sqlite struct {
 	insertions map[insertionSize]direct
 	args       arguments // of the insertion being made
 	synced     bool      // what PRAGMA synchronous is set to
+	open       bool      // a transaction holds what was put and is not shown
+	lost       error     // why that was not committed, after which nothing is written any more
 	memory     bool      // never sync
 
 	reading          sync.Mutex
@@ -86,7 +88,7 @@ func (s *sqlite) acquire(path string) error {
 
 func (s *sqlite) connect(ctx context.Context, path string) (err error) {
 	name := "file:" + (&url.URL{Path: path}).EscapedPath()
-	if s.db, err = sql.Open("sqlite", name+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-65536)&_txlock=immediate"); err != nil {
+	if s.db, err = sql.Open("sqlite", name+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(10000)&_pragma=cache_size(-65536)&_txlock=immediate"); err != nil {
 		return err
 	}
 	s.db.SetMaxOpenConns(2) // the writing connection, and one for migrations before there is any writing
@@ -168,29 +170,6 @@ func (s *sqlite) run(ctx context.Context, query string, args ...any) error {
 	}
 	_, err = stmt.ExecContext(ctx, args...)
 	return err
-}
-
-// transaction runs do in a transaction of the writing connection.
-func (s *sqlite) transaction(ctx context.Context, synced bool, do func(ctx context.Context) error) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	// Once begun it ends: a caller that has gone must not leave half a transaction on the connection.
-	ctx = context.WithoutCancel(ctx)
-	if s.synced != synced {
-		if err := s.sync(ctx, synced); err != nil {
-			return err
-		}
-	}
-	if err := s.run(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
-	if err := do(ctx); err != nil {
-		return errors.Join(err, s.run(ctx, "ROLLBACK"))
-	}
-	if err := s.run(ctx, "COMMIT"); err != nil {
-		return errors.Join(err, s.run(ctx, "ROLLBACK"))
-	}
-	return nil
 }
 
 // sqlRows makes *sql.Rows a rows.

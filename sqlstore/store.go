@@ -63,6 +63,10 @@ type engine interface {
 	// transact loads the state that wanted names, has decide evaluate it, and writes what that comes to, in
 	// one transaction, synced or not.
 	transact(ctx context.Context, synced bool, wanted *wanted, decide func(*loaded) *effects) error
+	// put writes effects, unsynced and in the order of calls. Readers may see them only after show, or the next transaction.
+	put(ctx context.Context, todo *effects) (shown bool, err error)
+	// show returns once readers see all that was put.
+	show(ctx context.Context) error
 	// snapshot runs reads that all see one moment.
 	snapshot(ctx context.Context, read func(query) error) error
 	// query runs a read with $1… as placeholders.

@@ -14,6 +14,7 @@ type pending struct {
 	effects
 	last    map[event.Stream]int // of a stream's events, the last one
 	before  []int                // of each event, the one before it of the same stream, or -1
+	size    int                  // bytes of the events' data
 	readers int                  // who look at it, which behind.mu guards
 }
 
@@ -32,6 +33,7 @@ func (p *pending) merge(later *effects) {
 		}
 		p.before = append(p.before, before)
 		p.last[stream] = i
+		p.size += len(p.events[i].Data)
 	}
 }
 
@@ -39,7 +41,7 @@ func (p *pending) merge(later *effects) {
 func (p *pending) reset() {
 	p.effects.reset()
 	clear(p.last)
-	p.before = p.before[:0]
+	p.before, p.size = p.before[:0], 0
 }
 
 // of returns the events of a stream, latest first.
@@ -70,8 +72,12 @@ func (b *behind) tail(stream event.Stream) (*tail, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := &tail{behind: b}
-	for _, p := range []*pending{b.next, b.writing} {
-		if p == nil || len(p.events) == 0 {
+	for i := len(b.unseen); i >= 0; i-- { // latest first
+		p := b.next
+		if i < len(b.unseen) {
+			p = b.unseen[i]
+		}
+		if len(p.events) == 0 {
 			continue
 		}
 		if b.closed {
@@ -110,19 +116,41 @@ func (t *tail) head() event.Head {
 	return event.Head{Version: t.stream[0].Version, Position: t.stream[0].Position}
 }
 
-// selected returns copies of the first events that a read selects, at most so many, in its order.
-func (t *tail) selected(args event.ReadArgs, limit int) []event.Event {
-	var found []*event.Event
+// all goes through the events, in no order.
+func (t *tail) all(yield func(*event.Event) bool) {
 	for _, e := range t.stream {
-		if selects(&args, e) {
-			found = append(found, e)
+		if !yield(e) {
+			return
 		}
 	}
 	for _, run := range t.runs {
 		for i := range run {
-			if selects(&args, &run[i]) {
-				found = append(found, &run[i])
+			if !yield(&run[i]) {
+				return
 			}
+		}
+	}
+}
+
+// has tells whether the database alone would have a read miss something: an event, or the head of its stream.
+func (t *tail) has(args event.ReadArgs) bool {
+	if len(t.stream) > 0 {
+		return true
+	}
+	for e := range t.all {
+		if selects(&args, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// selected returns copies of the first events that a read selects, at most so many, in its order.
+func (t *tail) selected(args event.ReadArgs, limit int) []event.Event {
+	var found []*event.Event
+	for e := range t.all {
+		if selects(&args, e) {
+			found = append(found, e)
 		}
 	}
 	slices.SortFunc(found, func(a, b *event.Event) int { return inOrder(args.Backward, a, b) })

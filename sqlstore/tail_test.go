@@ -168,6 +168,54 @@ func TestReadsSeeWhatIsOnItsWay(t *testing.T) {
 	})
 }
 
+// shownIn tells how many events whoever opens the database beside the store finds in it.
+func shownIn(t *testing.T, url string) (n int) {
+	t.Helper()
+	each(t, url, `SELECT count(*) FROM event`, func(scan func(...any) error) error { return scan(&n) })
+	return n
+}
+
+// TestManyAreShownTogether: under load what has been written to SQLite is committed later. Meanwhile it is read, from memory; who waits for it has it
+// committed, and if nobody does it is committed soon.
+func TestManyAreShownTogether(t *testing.T) {
+	url, n := "sqlite:"+t.TempDir()+"/a.db", 0
+	s := open(t, url)
+	load := func() { // until a write is not shown
+		for unseen := 0; unseen == 0; unseen, _ = s.OnTheWay() {
+			var batch []accord.Execution
+			for range 100 {
+				e := event.Event{Stream: event.StreamOf("a", fmt.Sprint(n%50)), Type: "T", Data: fmt.Appendf(nil, "%q", strings.Repeat("x", 10))}
+				batch, n = append(batch, execution(t, uint64(10+n), event.Append{Events: []event.Event{e}})), n+1
+			}
+			if _, err := s.Apply(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, settle := range []bool{true, false} {
+		load()
+		page, err := s.Read(t.Context(), event.ReadArgs{Backward: true, Limit: 1})
+		if err != nil || page.Events[0].Position != positionAt(n-1) {
+			t.Fatalf("read %+v after %d appends, %v", page, n, err)
+		}
+		if settle {
+			if err := s.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if shown := shownIn(t, url); shown != n {
+				t.Fatalf("after everything was waited for %d events of %d are in the database", shown, n)
+			}
+			continue
+		}
+		for shownIn(t, url) < n {
+			runtime.Gosched()
+		}
+	}
+}
+
+// positionAt is that of the only event of the n-th of such appends.
+func positionAt(n int) event.Position { return event.PositionAt(at(uint64(10+n)).String(), 0) }
+
 // TestReadsMissNothingThatIsWritten: what was applied before a read is seen by it at whatever moment of its way to the database, and once.
 func TestReadsMissNothingThatIsWritten(t *testing.T) {
 	const rounds, streams = 400, 3
