@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestWhatIsLostStopsAllWrites(t *testing.T) {
 		"put":  {nil, func(s *sqlite) error { _, err := s.put(ctx, twice(2)); return err }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, err := Open(ctx, Config{URL: "sqlite:" + t.TempDir() + "/a.db", Cluster: "c", Node: "n1", Nodes: []string{"n1", "n2"}})
+			store, err := Open(ctx, Config{URL: "sqlite:" + t.TempDir() + "/a.db", Cluster: "c", Node: "n1", Nodes: []string{"n1", "n2"}, Logger: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}

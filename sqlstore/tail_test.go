@@ -138,7 +138,7 @@ func TestReadsSeeWhatIsOnItsWay(t *testing.T) {
 		reads := make(map[int]event.ReadArgs)
 		pages := make(map[int]event.Page)
 		heads := make(map[event.Stream]event.Head)
-		for i := range 2000 {
+		for i := range 500 {
 			var err error
 			reads[i] = anyRead(rng, positions)
 			if pages[i], err = s.Read(t.Context(), reads[i]); err != nil {

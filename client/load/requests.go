@@ -119,7 +119,7 @@ func (l *Load) heard(i int, version uint64) {
 	}
 }
 
-// transaction appends to several streams, unless a further one exists that says they are closed.
+// transaction appends to several streams, if it is guarded unless a further one exists that says they are closed.
 func (l *Load) transaction(ctx context.Context, target Target, w *worker) error {
 	for try := 1; ; try++ {
 		a, streams, versions := l.newTransaction(w)
@@ -147,7 +147,9 @@ func (l *Load) transaction(ctx context.Context, target Target, w *worker) error 
 // newTransaction returns a transaction over a run of streams from a random one on.
 func (l *Load) newTransaction(w *worker) (a event.Append, streams []int, versions []uint64) {
 	first := w.random.IntN(l.workload.Streams)
-	a.Conditions = append(a.Conditions, event.Condition{Stream: l.stream(fmt.Sprintf("closed-%d", first)), Expect: event.ExpectNone})
+	if !l.workload.Unguarded {
+		a.Conditions = append(a.Conditions, event.Condition{Stream: l.stream(fmt.Sprintf("closed-%d", first)), Expect: event.ExpectNone})
+	}
 	for i := range l.workload.Span {
 		i = (first + i) % l.workload.Streams
 		stream, version := l.numbered(i), l.versions[i].Load()

@@ -51,6 +51,7 @@ type Workload struct {
 	Bytes       int               // of data in an event; default 256
 	Skew        float64           // of Zipf, above 1; default 1.1
 	Span        int               // streams written in a Transaction; default 2
+	Unguarded   bool              // Transaction: demand nothing of a further stream
 	Consistency event.Consistency // of Read and Update; default linearizable
 	Seed        uint64
 }

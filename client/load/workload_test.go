@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -75,6 +77,7 @@ func TestWorkloadsWrite(t *testing.T) {
 		{load.Workload{Kind: load.Zipf, Streams: 1000}, 400, 0, 399, 20},
 		{load.Workload{Kind: load.Zipf, Streams: 1000, Expect: true}, 400, 0, 399, 20},
 		{load.Workload{Kind: load.Transaction, Streams: 5}, 800, 5, 400, 160},
+		{load.Workload{Kind: load.Transaction, Streams: 5, Unguarded: true}, 800, 5, 400, 160},
 		{load.Workload{Kind: load.Transaction, Streams: 5, Span: 3, Expect: true}, 1200, 5, 400, 240},
 	} {
 		t.Run(fmt.Sprintf("%s,expect=%t,streams=%d", c.w.Kind, c.w.Expect, c.w.Streams), func(t *testing.T) {
@@ -183,6 +186,38 @@ func TestBadWorkloads(t *testing.T) {
 	} {
 		if _, err := load.New(c.w, c.targets, c.workers); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: got %v, want an error about %s", c.w, err, c.want)
+		}
+	}
+}
+
+// conditions notes the streams of which something is demanded.
+type conditions struct {
+	*eventtest.Memory
+	mu      sync.Mutex
+	streams []event.Stream
+}
+
+func (c *conditions) Append(ctx context.Context, a event.Append) (event.Receipt, error) {
+	c.mu.Lock()
+	for _, condition := range a.Conditions {
+		c.streams = append(c.streams, condition.Stream)
+	}
+	c.mu.Unlock()
+	return c.Memory.Append(ctx, a)
+}
+
+func TestTransactionsAreGuarded(t *testing.T) {
+	for unguarded, want := range map[bool][]event.Stream{false: {"bench.closed-0"}, true: nil} {
+		c := &conditions{Memory: eventtest.NewMemory()}
+		l, err := load.New(load.Workload{Kind: load.Transaction, Streams: 1, Span: 1, Unguarded: unguarded}, []load.Target{c}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Do(t.Context(), load.Call{}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(c.streams, want) {
+			t.Errorf("unguarded %t: something is demanded of %q, want %q", unguarded, c.streams, want)
 		}
 	}
 }

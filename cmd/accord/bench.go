@@ -85,6 +85,7 @@ func (b *bench) flags(c *cobra.Command, getenv func(string) string) {
 	f.BoolVar(&b.workload.Expect, "expect", false, "demand the streams' versions, and repeat what comes second (default: the next version, whichever it is)")
 	f.Float64Var(&b.workload.Skew, "skew", 1.1, "zipf: exponent, above 1")
 	f.IntVar(&b.workload.Span, "span", 2, "transaction: streams written in one")
+	f.BoolVar(&b.workload.Unguarded, "unguarded", false, "transaction: do not demand that a further stream does not exist")
 	f.StringVar(&b.consistency, "consistency", string(event.Linearizable), "read, update: local, at_least, linearizable or frontier")
 	f.IntVar(&b.connections, "connections", 4, "connections to NATS")
 }
