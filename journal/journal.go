@@ -35,8 +35,11 @@ type Journal struct {
 	number uint64 // of the segment appended to
 	size   int64
 	room   int64 // up to where the segment has space on the disk, and its file reaches
+	noRoom bool  // the segment is given none
 	buf    []byte
 	failed error
+
+	allocate func(f *os.File, from, n int64) error
 }
 
 // Open hands over the entries of all segments from cfg.From on, in order, and begins a new segment. replay must not
@@ -49,7 +52,7 @@ func Open(cfg Config, replay func(entry []byte) error) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{cfg: cfg, number: max(cfg.From, 1) - 1}
+	j := &Journal{cfg: cfg, number: max(cfg.From, 1) - 1, allocate: allocate}
 	for i, number := range found {
 		if number < cfg.From {
 			if err := j.check(number); err != nil {
@@ -141,7 +144,7 @@ func (j *Journal) begin() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("journal: begin a segment: %w", err), f.Close())
 	}
-	j.file, j.number, j.size, j.room = f, j.number+1, int64(len(header)), 0
+	j.file, j.number, j.size, j.room, j.noRoom = f, j.number+1, int64(len(header)), 0, false
 	return nil
 }
 
@@ -150,19 +153,23 @@ const roomStep = 4 << 20
 
 // reserve sees to it that the file reaches further than what is about to be written, where the system can do that: a sync then has no
 // size and no place of the file to make durable. Behind the last frame stand zeros until the segment is finished.
-func (j *Journal) reserve(n int64) {
-	if j.size+n <= j.room || j.cfg.NoSync {
-		return
+func (j *Journal) reserve(n int64) error {
+	if j.size+n <= j.room || j.noRoom || j.cfg.NoSync {
+		return nil
 	}
 	from := max(j.size, j.room)
-	if allocate(j.file, from, n+roomStep) == nil { // without it the file grows by itself
-		j.room = from + n + roomStep
+	if err := j.allocate(j.file, from, n+roomStep); err != nil {
+		// The file grows by itself from now on. A full disk may have given it a part, which was all that was left.
+		j.room, j.noRoom = 0, true
+		return j.file.Truncate(j.size)
 	}
+	j.room = from + n + roomStep
+	return nil
 }
 
-// finish leaves nothing behind the last frame, durably.
+// finish leaves nothing behind the last frame, durably: only of the last segment may an end be cut off.
 func (j *Journal) finish() error {
-	if j.room == 0 {
+	if j.cfg.NoSync {
 		return nil
 	}
 	return errors.Join(j.file.Truncate(j.size), j.sync(j.file))
@@ -179,8 +186,10 @@ func (j *Journal) Append(entry []byte) error {
 		return fmt.Errorf("journal: an entry of %d bytes, at most %d fit", len(entry), maxEntry)
 	}
 	j.buf = appendFrame(j.buf[:0], entry, j.size)
-	j.reserve(int64(len(j.buf)))
-	_, err := j.file.Write(j.buf)
+	err := j.reserve(int64(len(j.buf)))
+	if err == nil {
+		_, err = j.file.Write(j.buf)
+	}
 	if err == nil {
 		err = j.sync(j.file)
 	}
@@ -205,9 +214,12 @@ func (j *Journal) Rotate() (uint64, error) {
 	if j.failed != nil {
 		return 0, j.failed
 	}
-	err := j.finish()
-	if old := j.file; err == nil { // only the last segment may have an end to be cut off
-		err = errors.Join(j.begin(), old.Close())
+	old, err := j.file, j.finish()
+	if err == nil {
+		err = j.begin()
+	}
+	if err == nil {
+		err = old.Close()
 	}
 	if err != nil {
 		j.failed = fmt.Errorf("journal: finish a segment: %w", err)

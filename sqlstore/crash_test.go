@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -332,4 +333,43 @@ func TestShippedLogIsComplete(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRotationThatFails: a store whose journal cannot begin another file fails, and notes nothing of the file that there is not.
+func TestRotationThatFails(t *testing.T) {
+	dir := t.TempDir()
+	url := "sqlite:" + dir + "/a.db"
+	for range 2 { // so that the first file is not needed any more
+		if err := openStore(t, url).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := openStore(t, url), error(nil)
+	if err := os.Rename(dir+"/a.db.journal", dir+"/away"); err != nil {
+		t.Fatal(err)
+	}
+	data := fmt.Appendf(nil, "%q", strings.Repeat("x", 250<<10))
+	for n := uint64(1); n < 200 && err == nil; n++ { // until the file is full
+		x := execution(t, n, event.Append{RequestID: fmt.Sprint("r", n), Events: []event.Event{{Stream: "a.1", Type: "T", Data: data}}})
+		err = s.AppendRecords(t.Context(), []accord.Record{x.Record}, nil)
+	}
+	if err == nil {
+		t.Fatal("another file was begun in no directory")
+	}
+	if err := os.Rename(dir+"/away", dir+"/a.db.journal"); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close() // it has failed
+	if err := openStore(t, url).Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func openStore(t *testing.T, url string) *sqlstore.Store {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url, Cluster: "c", Node: "n1", Nodes: []string{"n1", "n2"}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

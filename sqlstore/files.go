@@ -64,7 +64,9 @@ func (f *files) append(records []accord.Record, scalars *accord.Scalars) (begun 
 // rotate begins a new file; with the next write of everything the ones before can go. The caller holds mu.
 func (f *files) rotate() error {
 	number, err := f.log.Rotate()
-	f.segment = &number
+	if err == nil {
+		f.segment = &number
+	}
 	return err
 }
 

@@ -314,13 +314,9 @@ func encodeJSON[T any](v T, size int) *string {
 
 // Head returns how far a stream has come; the zero Head if it has no events.
 func (s *Store) Head(ctx context.Context, stream event.Stream) (event.Head, error) {
-	tail, err := s.behind.tail(stream)
-	if err != nil {
-		return event.Head{}, err
-	}
-	defer tail.release()
-	if head := tail.head(); head.Version > 0 {
-		return head, nil
+	head, err := s.behind.head(stream)
+	if err != nil || head.Version > 0 {
+		return head, err
 	}
 	return s.storedHead(ctx, stream)
 }

@@ -266,10 +266,8 @@ func yieldRecords(found rows, yield func(accord.Record, error) bool) {
 
 func (s *sqlite) close() error {
 	errs := []error{s.closeInsertions()}
-	for _, statements := range []map[string]*sql.Stmt{s.statements, s.readerStatements} {
-		for _, stmt := range statements {
-			errs = append(errs, stmt.Close())
-		}
+	for _, stmt := range s.statements { // those of readers go with their connections
+		errs = append(errs, stmt.Close())
 	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())

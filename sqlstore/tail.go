@@ -57,7 +57,7 @@ func (p *pending) of(stream event.Stream) []*event.Event {
 	return events
 }
 
-// tail is what had been decided at one moment, and was perhaps not in the database: of one stream, or of all. Who takes it before
+// tail is what had been decided at one moment, and was perhaps not in the database: of one stream, or of all. It looks at parts. Who takes it before
 // asking the database misses nothing, and finds some events in both. They must not be changed, nor looked at once
 // the tail is released.
 type tail struct {
@@ -69,31 +69,45 @@ type tail struct {
 
 // tail returns the tail, of one stream if one is named. It is to be released.
 func (b *behind) tail(stream event.Stream) (*tail, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	t := &tail{behind: b}
-	for i := len(b.unseen); i >= 0; i-- { // latest first
-		p := b.next
-		if i < len(b.unseen) {
-			p = b.unseen[i]
+	b.mu.Lock()
+	next := b.next
+	for _, p := range append(slices.Clone(b.unseen), next) {
+		if len(p.events) > 0 {
+			p.readers++
+			t.parts = append(t.parts, p)
 		}
-		if len(p.events) == 0 {
-			continue
+	}
+	t.runs, t.stream = [][]event.Event{next.events}, next.of(stream)
+	gone := b.closed && len(t.parts) > 0
+	b.mu.Unlock()
+	if gone {
+		t.release()
+		return nil, b.gone()
+	}
+	for _, p := range slices.Backward(t.parts) { // latest first; to what is not next nothing is added
+		if p != next {
+			t.runs, t.stream = append(t.runs, p.events), append(t.stream, p.of(stream)...)
 		}
-		if b.closed {
-			return nil, b.gone()
-		}
-		if stream == "" {
-			t.runs = append(t.runs, p.events)
-		} else if events := p.of(stream); len(events) > 0 {
-			t.stream = append(t.stream, events...)
-		} else {
-			continue
-		}
-		p.readers++
-		t.parts = append(t.parts, p)
+	}
+	if stream != "" {
+		t.runs = nil
 	}
 	return t, nil
+}
+
+// head returns the head of a stream in the tail; the zero Head if it has nothing of it.
+func (b *behind) head(stream event.Stream) (event.Head, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range slices.Backward(append(slices.Clone(b.unseen), b.next)) {
+		if i, found := p.last[stream]; found && b.closed {
+			return event.Head{}, b.gone()
+		} else if found {
+			return event.Head{Version: p.events[i].Version, Position: p.events[i].Position}, nil
+		}
+	}
+	return event.Head{}, nil
 }
 
 // release lets the memory be used again.

@@ -254,3 +254,37 @@ func TestReadsMissNothingThatIsWritten(t *testing.T) {
 		}
 	})
 }
+
+// TestCloseWhileReading: whoever reads while a store is closed gets what there is, or an error.
+func TestCloseWhileReading(t *testing.T) {
+	s := openStore(t, "sqlite:"+t.TempDir()+"/a.db")
+	if _, err := s.Apply(t.Context(), appends(t, 100)); err != nil {
+		t.Fatal(err)
+	}
+	var reading sync.WaitGroup
+	begun := make(chan struct{}, 3)
+	for k := range cap(begun) {
+		reading.Go(func() {
+			for i := k; ; i += 3 { // another statement each time
+				page, err := s.Read(context.Background(), event.ReadArgs{Stream: "a.1", Limit: 1 + i%900})
+				if err != nil {
+					return
+				}
+				if len(page.Events) != min(100, 1+i%900) {
+					t.Errorf("read %d events, want %d", len(page.Events), min(100, 1+i%900))
+					return
+				}
+				if i == k {
+					begun <- struct{}{}
+				}
+			}
+		})
+	}
+	for range cap(begun) {
+		<-begun
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	reading.Wait()
+}
