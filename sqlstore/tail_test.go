@@ -288,3 +288,41 @@ func TestCloseWhileReading(t *testing.T) {
 	}
 	reading.Wait()
 }
+
+// TestReadStoredWaitsForTheDatabase: what digests read comes from the database, and is waited for if that lacks it; only then.
+func TestReadStoredWaitsForTheDatabase(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		unblock := block(t, url)
+		defer unblock()
+		if _, err := s.Apply(t.Context(), appends(t, 3)); err != nil {
+			t.Fatal(err)
+		}
+		if page, err := s.ReadStored(t.Context(), event.ReadArgs{Category: "other"}); err != nil || len(page.Events) != 0 {
+			t.Errorf("read %d events of another category, %v", len(page.Events), err)
+		}
+		lacking := []event.ReadArgs{{}, {Category: "a"}, {Stream: "a.1"}}
+		found := make(chan int, len(lacking))
+		for _, args := range lacking {
+			go func() {
+				page, err := s.ReadStored(t.Context(), args)
+				if err != nil {
+					t.Error(err)
+				}
+				found <- len(page.Events)
+			}()
+		}
+		for unseen := 0; unseen == 0; unseen, _ = s.OnTheWay() { // is being written, which whoever waits hurries, and else begins in a while
+			runtime.Gosched()
+		}
+		if len(found) > 0 {
+			t.Errorf("%d reads did not wait for what the database lacks", len(found))
+		}
+		unblock()
+		for range lacking {
+			if n := <-found; n != 3 {
+				t.Errorf("read %d events, want 3", n)
+			}
+		}
+	})
+}
