@@ -12,8 +12,12 @@ type reading struct {
 	ready    bool
 }
 
-// readGiveUp is how many retransmissions a read gets before it is dropped; its caller has long stopped waiting.
+// readGiveUp is how many retransmissions a read gets before it is dropped.
 const readGiveUp = 100
+
+// ReadGiveUp returns after how long a Read that too few nodes answer is dropped, in microseconds: nothing says when its caller stops
+// waiting. Who still waits then has to ask anew.
+func (c Config) ReadGiveUp() uint64 { return readGiveUp * c.withDefaults().RetryAfter }
 
 // read asks all nodes what a read of the keys must see: whatever was acknowledged before it began was
 // registered at a slow quorum.
@@ -42,7 +46,7 @@ func (m *Machine) tickRead(id TxnID) {
 	r := m.reads[id]
 	switch {
 	case r == nil || r.ready:
-	case m.now > r.started+readGiveUp*m.cfg.RetryAfter:
+	case m.now > r.started+m.cfg.ReadGiveUp():
 		delete(m.reads, id)
 	default:
 		m.askRead(id, r)

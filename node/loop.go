@@ -121,8 +121,8 @@ func (n *Node) handle(m *accord.Machine, r accord.Ready, g *gathering) {
 		n.giveUp(id, errForgotten, g)
 	}
 	for _, ref := range r.Readable {
-		if ch, ok := n.reading.LoadAndDelete(ref); ok {
-			close(ch.(chan struct{}))
+		if r, ok := n.reading.LoadAndDelete(ref); ok {
+			r.(*reading).once.Do(r.(*reading).close)
 		}
 	}
 	if after.watermark != before.watermark {

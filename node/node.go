@@ -26,7 +26,7 @@ type Node struct {
 
 	calls   calls
 	turns   turnstile
-	reading sync.Map // uint64 → chan struct{}: linearizable reads that wait for their turn
+	reading sync.Map // uint64 → *reading: linearizable reads that wait for their turn
 	refs    atomic.Uint64
 	changed broadcast    // something was applied
 	moved   broadcast    // the frontier has

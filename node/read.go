@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"natsaccord/accord"
@@ -138,17 +139,31 @@ func (n *Node) barrier(ctx context.Context, keys ...string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.DependencyWait)
 	defer cancel()
-	ref, readable := n.refs.Add(1), make(chan struct{})
-	n.reading.Store(ref, readable)
-	defer n.reading.Delete(ref)
-	n.inputs.put(input{step: accord.Read{Ref: ref, Keys: coreKeys(keys)}})
-	select {
-	case <-readable:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("node %s: linearizable read: %w", n.cfg.Name, ctx.Err())
+	r := &reading{readable: make(chan struct{})}
+	again := time.NewTicker(time.Duration(n.cfg.Core.ReadGiveUp()) * time.Microsecond)
+	defer again.Stop()
+	for {
+		ref := n.refs.Add(1)
+		n.reading.Store(ref, r)
+		defer n.reading.Delete(ref)
+		n.inputs.put(input{step: accord.Read{Ref: ref, Keys: coreKeys(keys)}})
+		select {
+		case <-r.readable:
+			return nil
+		case <-again.C: // it may have been dropped; if not, the first answer counts
+		case <-ctx.Done():
+			return fmt.Errorf("node %s: linearizable read: %w", n.cfg.Name, ctx.Err())
+		}
 	}
 }
+
+// reading is a linearizable read, which may have been asked for several times.
+type reading struct {
+	once     sync.Once
+	readable chan struct{}
+}
+
+func (r *reading) close() { close(r.readable) }
 
 // fresh is a barrier unless the node is alone.
 func (n *Node) fresh(ctx context.Context, keys ...string) error {
