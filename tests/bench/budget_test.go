@@ -17,36 +17,76 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"natsaccord/client/load"
+	"natsaccord/event"
 )
 
-// BenchmarkBudget measures what an uncontended append costs the whole of three nodes, their NATS servers and the
-// client: messages and bytes between nodes, syncs, SQL statements and round trips, allocations, and CPU time by
-// stage. docs/performance.md has the budget.
+// BenchmarkBudget measures what an append costs the whole of three nodes, their NATS servers and the client: messages and
+// bytes between nodes, syncs, SQL statements and round trips, allocations, and CPU time by stage. docs/performance.md has
+// the budget.
 func BenchmarkBudget(b *testing.B) {
 	for _, store := range []candidate{{name: "sqlite", start: onSQLite(false)}, {name: "postgres", start: onPostgres(false)}} {
-		for _, inFlight := range []int{1, 16, 64, 256} {
-			b.Run(fmt.Sprintf("%s/inflight=%d", store.name, inFlight), func(b *testing.B) {
-				started, err := store.start(b.Context(), b.TempDir())
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer func() {
-					if err := started.close(); err != nil {
-						b.Error(err)
+		for _, kind := range expenses() {
+			for _, inFlight := range []int{1, 16, 64, 256} {
+				b.Run(fmt.Sprintf("%s/%s/inflight=%d", store.name, kind.name, inFlight), func(b *testing.B) {
+					started, err := store.start(b.Context(), b.TempDir())
+					if err != nil {
+						b.Fatal(err)
 					}
-				}()
-				spend(b, started.(*accordCluster), inFlight)
-			})
+					defer func() {
+						if err := started.close(); err != nil {
+							b.Error(err)
+						}
+					}()
+					spend(b, started.(*accordCluster), kind.do, inFlight)
+				})
+			}
 		}
 	}
 }
 
-// spend makes b.N appends, and reports what each took.
-func spend(b *testing.B, a *accordCluster, inFlight int) {
+// expense is a kind of request that the budget is broken down for.
+type expense struct {
+	name string
+	do   func(*contestant, context.Context, load.Call, int) error
+}
+
+func expenses() []expense {
+	return []expense{
+		{"append", (*contestant).append},       // to a stream that nobody else has, at its version
+		{"pair", (*contestant).appendPair},     // to two such streams at once
+		{"contested", (*contestant).appendHot}, // to one of 10 streams that all share, at its version, until in time
+	}
+}
+
+// appendPair appends to two streams at once that no other request has.
+func (c *contestant) appendPair(ctx context.Context, call load.Call, size int) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	pair := []load.Stream{c.streams.Take(), c.streams.Take()}
+	var a event.Append
+	for _, s := range pair {
+		name := event.Stream("bench." + s.Name)
+		a.Conditions = append(a.Conditions, event.Condition{Stream: name, Expect: event.Expect(s.Version)})
+		a.Events = append(a.Events, event.Event{Stream: name, Type: "Filled", Data: c.text.data(size, anyRandom())})
+	}
+	clients := c.system.(*accordCluster).clients
+	_, err := clients[call.Worker%len(clients)].Append(ctx, a)
+	for _, s := range pair {
+		if err != nil {
+			c.streams.Replace(s)
+		} else {
+			c.streams.Return(s)
+		}
+	}
+	return err
+}
+
+// spend makes b.N requests, and reports what each took.
+func spend(b *testing.B, a *accordCluster, do func(*contestant, context.Context, load.Call, int) error, inFlight int) {
 	c := newContestant(candidate{}, a, settings{bytes: 256, streams: 10_000})
-	do := func(ctx context.Context, call load.Call) error { return c.append(ctx, call, 256) }
+	request := func(ctx context.Context, call load.Call) error { return do(c, ctx, call, 256) }
 	run := func(n uint64) load.Result {
-		r, err := load.Run(b.Context(), load.Config{Concurrency: inFlight, Count: n, Duration: time.Hour, Kind: kind}, do)
+		r, err := load.Run(b.Context(), load.Config{Concurrency: inFlight, Count: n, Duration: time.Hour, Kind: kind}, request)
 		if err != nil || r.Errors() > 0 {
 			b.Fatalf("%v, failed: %v", err, r.Failed)
 		}

@@ -21,9 +21,10 @@ type farSettings struct {
 	area       area
 	systems    []string
 	electorate voting   // measured as accord-e; zero: not
+	writers    []int    // regions with clients
 	conflicts  []int    // percent of the appends that go to one stream of all regions
 	down       []string // regions cut off, one after another
-	clients    int      // in each region, each with one request in flight
+	clients    int      // in each of them, each with one request in flight
 	warm       int      // appends of each client before those that count: links get known, leaders found
 	count      int      // appends of each client that count
 	dir        string
@@ -35,6 +36,7 @@ func parseFar(args []string) (s farSettings, err error) {
 	regions := f.Int("regions", 3, "regions, 3 or 5")
 	systems := f.String("systems", "jetstream,accord,accord-g,accord-e", "systems to measure; accord-g is there with 5 regions only, accord-e with -electorate")
 	electorate := f.String("electorate", "", "regions whose votes alone decide in one round, for accord-e")
+	writers := f.String("writers", "", "regions whose clients append (default: all)")
 	conflicts := f.String("conflicts", "0,2,10,100", "percent of the appends that go to one stream of all regions, one after another")
 	down := f.String("down", "", "regions to cut off, one after another (default: the leader's and the last one; none: no region)")
 	f.IntVar(&s.clients, "clients", 2, "clients in each region")
@@ -53,6 +55,9 @@ func parseFar(args []string) (s farSettings, err error) {
 			return s, err
 		}
 	}
+	if s.writers, err = parseWriters(*writers, s.area); err != nil {
+		return s, err
+	}
 	if s.conflicts, err = parseConflicts(*conflicts); err != nil {
 		return s, err
 	}
@@ -69,6 +74,25 @@ func parseConflicts(list string) (all []int, err error) {
 		all = append(all, percent)
 	}
 	return all, nil
+}
+
+func parseWriters(list string, a area) (writers []int, err error) {
+	if list == "" {
+		return a.up(), nil
+	}
+	for _, name := range strings.Split(list, ",") {
+		region := slices.Index(a.regions, name)
+		if region < 0 || slices.Contains(writers, region) {
+			return nil, fmt.Errorf("-writers is %q, want some of %q, each once", list, a.regions)
+		}
+		writers = append(writers, region)
+	}
+	return writers, nil
+}
+
+// writing are the regions whose clients append now.
+func (s farSettings) writing(a area) []int {
+	return slices.DeleteFunc(a.up(), func(region int) bool { return !slices.Contains(s.writers, region) })
 }
 
 func parseDown(list string, a area) ([]string, error) {

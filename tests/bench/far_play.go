@@ -46,11 +46,11 @@ func (s farSettings) play(ctx context.Context, f farSystem, sc scenario) (r farR
 	return r, err
 }
 
-// load has all regions append at once.
+// load has all regions with clients append at once.
 func (s farSettings) load(ctx context.Context, f farSystem, a area, conflicts, count int) ([]load.Result, error) {
 	results := make([]load.Result, len(a.regions))
 	regions, ctx := errgroup.WithContext(ctx)
-	for _, region := range a.up() {
+	for _, region := range s.writing(a) {
 		w := &farWork{system: f, region: region, conflicts: conflicts}
 		cfg := load.Config{Concurrency: s.clients, Count: uint64(s.clients * count), Duration: 10 * time.Minute}
 		regions.Go(func() (err error) {
@@ -61,11 +61,11 @@ func (s farSettings) load(ctx context.Context, f farSystem, a area, conflicts, c
 	return results, regions.Wait()
 }
 
-// recovered waits until an append from every region that is left has come through, and returns how long that took.
+// recovered waits until an append from every region with clients that is left has come through, and returns how long that took.
 func (s farSettings) recovered(ctx context.Context, f farSystem, a area) (time.Duration, error) {
 	start := time.Now()
 	regions, ctx := errgroup.WithContext(ctx)
-	for _, region := range a.up() {
+	for _, region := range s.writing(a) {
 		w := &farWork{system: f, region: region}
 		regions.Go(func() error {
 			for {
@@ -94,7 +94,7 @@ func (s farSettings) decisions(ctx context.Context, f farSystem, a area) (fast, 
 
 func (s farSettings) models(ctx context.Context, f farSystem, a area) ([]time.Duration, error) {
 	models := make([]time.Duration, len(a.regions))
-	for _, region := range a.up() {
+	for _, region := range s.writing(a) {
 		var err error
 		if models[region], err = f.model(ctx, a, region); err != nil {
 			return nil, err

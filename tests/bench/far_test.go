@@ -121,8 +121,24 @@ func TestFarSystemsTakeAppends(t *testing.T) {
 	}
 }
 
+// TestFarWriters: only the regions named have clients, of which the means are.
+func TestFarWriters(t *testing.T) {
+	s, err := parseFar([]string{"-clients=1", "-warm=1", "-count=2", "-conflicts=0", "-down=none", "-systems=accord", "-writers=eu-west-1,us-east-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := s.run(t.Context(), &out); err != nil {
+		t.Fatalf("%v: %s", err, &out)
+	}
+	if row := "| accord model | 70 | – | 125 | 98 | 125 |"; !strings.Contains(out.String(), row) {
+		t.Errorf("%q is missing:\n%s", row, &out)
+	}
+}
+
 func TestBadFarSettings(t *testing.T) {
-	for _, args := range [][]string{{"-regions=4"}, {"-conflicts=101"}, {"-down=nowhere"}, {"-count=0"}, {"-clients=0"}, {"-electorate=us-east-1"}, {"-electorate=us-east-1,nowhere"}} {
+	for _, args := range [][]string{{"-regions=4"}, {"-conflicts=101"}, {"-down=nowhere"}, {"-count=0"}, {"-clients=0"}, {"-electorate=us-east-1"}, {"-electorate=us-east-1,nowhere"},
+		{"-writers=nowhere"}, {"-writers=us-east-1,us-east-1"}} {
 		if _, err := parseFar(args); err == nil {
 			t.Errorf("%v is accepted", args)
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -85,8 +86,13 @@ func port(u url.URL) int {
 	return n
 }
 
-// create makes the stream. The servers need a moment to elect who may.
+// noPeers is JetStream's error code for servers that do not know of enough others yet; the library has no name for it.
+const noPeers = 10005
+
+// create makes the stream. The servers need a moment to know each other and to elect who may.
 func (j *jetStream) create(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	for {
 		_, err := j.clients[0].CreateStream(ctx, jetstream.StreamConfig{
 			Name: "bench", Subjects: []string{"bench.>"}, Replicas: len(j.clients), Storage: jetstream.FileStorage,
@@ -94,7 +100,7 @@ func (j *jetStream) create(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if apiErr, ok := errors.AsType[*jetstream.APIError](err); ok && apiErr.Code != 503 && apiErr.Code != 500 {
+		if apiErr, ok := errors.AsType[*jetstream.APIError](err); ok && apiErr.Code != 503 && apiErr.Code != 500 && apiErr.ErrorCode != noPeers {
 			return fmt.Errorf("create the stream: %w", err)
 		}
 	}
