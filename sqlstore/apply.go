@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/oklog/ulid/v2"
 
@@ -62,10 +63,10 @@ func (w *wanted) want(c event.Command) {
 	case c.Append != nil:
 		w.requests = append(w.requests, c.Append.RequestID)
 		for _, condition := range c.Append.Conditions {
-			w.streams = append(w.streams, string(condition.Stream))
+			w.stream(condition.Stream)
 		}
 		for i := range c.Append.Events {
-			w.streams = append(w.streams, string(c.Append.Events[i].Stream))
+			w.stream(c.Append.Events[i].Stream)
 			w.eventIDs = append(w.eventIDs, c.Append.Events[i].ID.String())
 		}
 		w.watches = append(w.watches, c.Append.Absent.Watches()...)
@@ -77,6 +78,14 @@ func (w *wanted) want(c event.Command) {
 		w.subscribers = append(w.subscribers, c.TakeOver.Key)
 	case c.PutSnapshot != nil:
 		w.snapshots = append(w.snapshots, event.SnapshotName{Stream: c.PutSnapshot.Stream, Name: c.PutSnapshot.Name})
+	}
+}
+
+// stream adds a stream, unless one of the last few was the same: most appends demand something of what they append to.
+func (w *wanted) stream(s event.Stream) {
+	const few = 4
+	if last := max(0, len(w.streams)-few); !slices.Contains(w.streams[last:], string(s)) {
+		w.streams = append(w.streams, string(s))
 	}
 }
 
@@ -203,11 +212,12 @@ func (s *Store) applyBehind(ctx context.Context, b *batch) ([]event.Outcome, err
 		s.known.age()
 	}
 	l := newLoaded()
-	if err := s.engine.lookUp(ctx, s.known.need(&b.want, &l.state), l); err != nil {
+	missing := s.known.need(&b.want, &l.state)
+	if err := s.engine.lookUp(ctx, missing, l); err != nil {
 		return nil, fmt.Errorf("sqlstore: look up what %d transactions look at: %w", len(b.executions), err)
 	}
 	outcomes, todo := b.decide(*s.caughtUp.Load(), l)
-	s.known.note(&b.want, &l.state, todo)
+	s.known.note(missing.streams, &l.state, todo)
 	s.wrote(todo.events)
 	return outcomes, s.behind.add(ctx, todo, len(b.commands))
 }
@@ -228,7 +238,7 @@ func (s *Store) applyNow(ctx context.Context, b *batch) ([]event.Outcome, error)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: apply %d transactions: %w", len(b.executions), err)
 	}
-	s.known.note(&b.want, &l.state, todo)
+	s.known.note(b.want.streams, &l.state, todo)
 	s.wrote(todo.events)
 	return outcomes, s.readBack(ctx, b, l.applied, outcomes)
 }

@@ -18,7 +18,7 @@ type known struct {
 	mu       sync.RWMutex // never held while the database is asked
 	merging  bool         // part of another node's log is here, and its end is not
 	heads    generations[event.Stream, latest]
-	requests ids[event.Request]
+	requests ids[*event.Request]
 	events   ids[bool]
 }
 
@@ -129,7 +129,7 @@ func (k *known) begin(requests, events string, merging bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.heads = generations[event.Stream, latest]{}
-	k.requests = ids[event.Request]{bound: requests}
+	k.requests = ids[*event.Request]{bound: requests}
 	k.events = ids[bool]{bound: events}
 	k.merging = merging
 }
@@ -171,7 +171,7 @@ func (k *known) need(want *wanted, state *event.State) *wanted {
 	for _, id := range want.requests {
 		request, used, certain := k.requests.get(id)
 		if used {
-			state.Requests[id] = request
+			state.Requests[id] = *request
 		} else if !certain {
 			missing.requests = append(missing.requests, id)
 		}
@@ -187,11 +187,12 @@ func (k *known) need(want *wanted, state *event.State) *wanted {
 	return missing
 }
 
-// note keeps the state that a batch has left behind, of the streams it looked at. Doomed sees all of it or nothing.
-func (k *known) note(want *wanted, state *event.State, todo *effects) {
+// note keeps the state that a batch has left behind, of the streams that the database was asked for and of those that have grown.
+// Doomed sees all of it or nothing. The batch's requests must not change any more.
+func (k *known) note(found []string, state *event.State, todo *effects) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, name := range want.streams {
+	for _, name := range found {
 		stream := event.Stream(name)
 		head := latest{Head: state.Heads[stream]}
 		if before, _ := k.heads.peek(stream); before.Version == head.Version {
@@ -202,12 +203,10 @@ func (k *known) note(want *wanted, state *event.State, todo *effects) {
 	for i := range todo.events {
 		e := &todo.events[i]
 		k.heads.put(e.Stream, latest{state.Heads[e.Stream], e.TxnID}) // in the end, that of the last
+		k.events.used.put(e.ID.String(), true)
 	}
 	for i := range todo.requests {
-		k.requests.used.put(todo.requests[i].Outcome.RequestID, todo.requests[i])
-	}
-	for i := range todo.events {
-		k.events.used.put(todo.events[i].ID.String(), true)
+		k.requests.used.put(todo.requests[i].Outcome.RequestID, &todo.requests[i])
 	}
 }
 
