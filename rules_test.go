@@ -22,7 +22,7 @@ func allowed() map[string][]string {
 		"sqlstore":          {"accord", "event", "journal"},
 		"client":            {"event", "bus"},
 		"client/load":       {"event"},
-		"cmd/accord":        {"accord", "accord/quorum", "bus", "client", "client/load", "digest", "embeddednats", "event", "live", "node", "sqlstore"},
+		"cmd/accord":        {"accord", "accord/quorum", "bus", "client", "client/load", "digest", "embeddednats", "event", "live", "natscontext", "node", "settings", "sqlstore"},
 	}
 }
 

@@ -56,7 +56,7 @@ func Dial(cfg Config) (*Conn, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := cfg.validate(); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	c := &Conn{counters: &connCounters{}, closed: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
@@ -246,7 +246,8 @@ func (cfg Config) tls(options []nats.Option) ([]nats.Option, error) {
 
 func (cfg Config) usesTLS() bool { return cfg.TLSCert != "" || cfg.TLSCA != "" }
 
-func (cfg Config) validate() error {
+// Validate refuses what Dial would refuse without trying.
+func (cfg Config) Validate() error {
 	if err := ValidateName("Config.Node", cfg.Node); err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func NewLive(cfg Config, subjects Subjects) (*Live, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Live{cfg: cfg, subjects: subjects}, errors.Join(cfg.validate(), subjects.Validate())
+	return &Live{cfg: cfg, subjects: subjects}, errors.Join(cfg.Validate(), subjects.Validate())
 }
 
 // Publish publishes events in order, and returns when the server has them all. After an error it may have the first

@@ -44,14 +44,23 @@ func openPostgres(ctx context.Context, cfg Config, work *work, fail func(error))
 	return p, nil
 }
 
-// connectPostgres connects, and locks the database.
-func connectPostgres(ctx context.Context, cfg Config, work *work, fail func(error)) (_ *postgres, err error) {
+// parsePostgres reads the URL, and refuses what others could overhear.
+func parsePostgres(cfg Config) (*pgxpool.Config, error) {
 	poolConfig, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: parse the Postgres URL: %w", err)
 	}
 	if !cfg.AllowUnsafe && isOpen(poolConfig.ConnConfig) {
 		return nil, fmt.Errorf("%w: the connection to %s may be unencrypted; use sslmode=require or stricter, or allow it explicitly", ErrUnsafe, poolConfig.ConnConfig.Host)
+	}
+	return poolConfig, nil
+}
+
+// connectPostgres connects, and locks the database.
+func connectPostgres(ctx context.Context, cfg Config, work *work, fail func(error)) (_ *postgres, err error) {
+	poolConfig, err := parsePostgres(cfg)
+	if err != nil {
+		return nil, err
 	}
 	poolConfig.MaxConns = max(poolConfig.MaxConns, maxConns)
 	p := &postgres{work: work, unwatch: func() {}}

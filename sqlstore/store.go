@@ -127,8 +127,23 @@ var (
 	_ event.Subscriptions = (*Store)(nil)
 )
 
+// Validate refuses what Open would refuse without looking at a database. It does not quote the URL, which may hold a password.
+func (cfg Config) Validate() error {
+	switch {
+	case strings.HasPrefix(cfg.URL, "sqlite:"):
+		return nil
+	case strings.HasPrefix(cfg.URL, "postgres://"), strings.HasPrefix(cfg.URL, "postgresql://"):
+		_, err := parsePostgres(cfg)
+		return err
+	}
+	return errors.New("sqlstore: Config.URL is something else, want postgres://… or sqlite:PATH")
+}
+
 // Open opens and locks a database, brings its tables up to date, and counts its incarnation.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -137,13 +152,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{cfg: cfg}
 	var err error
-	switch {
-	case strings.HasPrefix(cfg.URL, "postgres://"), strings.HasPrefix(cfg.URL, "postgresql://"):
+	if path, isSQLite := strings.CutPrefix(cfg.URL, "sqlite:"); isSQLite {
+		s.engine, err = openSQLite(ctx, cfg, &s.work, path)
+	} else {
 		s.engine, err = openPostgres(ctx, cfg, &s.work, s.fail)
-	case strings.HasPrefix(cfg.URL, "sqlite:"):
-		s.engine, err = openSQLite(ctx, cfg, &s.work, strings.TrimPrefix(cfg.URL, "sqlite:"))
-	default:
-		err = fmt.Errorf("sqlstore: URL %q, want postgres://… or sqlite:PATH", cfg.URL)
 	}
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/oklog/ulid/v2"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"natsaccord/bus"
 	"natsaccord/client"
@@ -63,13 +64,12 @@ throughput, latencies, errors by kind, and what each node did for it.`,
 			return m.bench(c.Context(), &b)
 		},
 	}
-	b.flags(c, m.Getenv)
+	m.remoteFlags(c, &b.remote)
+	b.flags(c.Flags())
 	return c
 }
 
-func (b *bench) flags(c *cobra.Command, getenv func(string) string) {
-	f := c.Flags()
-	b.remote.flags(f, getenv)
+func (b *bench) flags(f *pflag.FlagSet) {
 	f.IntVar(&b.own.count, "nodes", 0, "run a cluster of so many nodes in this process, and measure that")
 	f.BoolVar(&b.own.memory, "memory", false, "with --nodes: keep everything in memory, and sync nothing")
 	f.StringVar(&b.own.dir, "dir", "", "with --nodes: directory for SQLite files (default: a temporary one, removed at the end)")
@@ -150,7 +150,7 @@ func (m Main) bench(ctx context.Context, b *bench) error {
 	var measured error
 	err := m.cluster(running, b.own, embeddednats.AnyPort, func(ctx context.Context, up upCluster) {
 		defer stop()
-		b.nats.Servers = []string{up.server}
+		b.nats = bus.Config{Servers: []string{up.server}} // which wants no credentials
 		measured = m.measureAll(ctx, b)
 	})
 	return errors.Join(measured, err)

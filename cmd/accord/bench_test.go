@@ -11,7 +11,7 @@ import (
 func runBench(t *testing.T, args ...string) (code int, out, stderr string) {
 	t.Helper()
 	var stdout, told bytes.Buffer
-	m := Main{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &told, Getenv: noEnv}
+	m := Main{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &told}
 	code = m.Run(t.Context(), append([]string{"bench"}, args...))
 	return code, stdout.String(), told.String()
 }

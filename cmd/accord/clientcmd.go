@@ -55,14 +55,17 @@ func (m Main) clientCommand(use, short string, args cobra.PositionalArgs, run fu
 			return run(c.Context(), r, remote, args)
 		},
 	}
-	r.flags(c.Flags(), m.Getenv)
+	m.remoteFlags(c, r)
 	return c
 }
 
-// flags adds what all client commands have.
-func (r *remote) flags(f *pflag.FlagSet, getenv func(string) string) {
-	natsFlags(f, &r.nats, getenv)
-	f.StringVar(&r.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
+// remoteFlags adds what all client commands have.
+func (m Main) remoteFlags(c *cobra.Command, r *remote) {
+	f := c.Flags()
+	m.configured(c, f, func(f *pflag.FlagSet) {
+		natsFlags(f, &r.nats)
+		prefixFlag(f, &r.prefix)
+	})
 	f.StringVar(&r.node, "node", "", "ask this node and no other")
 	f.StringVar(&r.near, "near", "", "ask this node first, and others while it does not answer (default: NATS chooses)")
 	f.StringVarP(&r.output, "output", "o", "table", "table or json")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"natsaccord/bus"
 	"natsaccord/embeddednats"
@@ -52,11 +53,11 @@ func (m Main) devCommand() *cobra.Command {
 	f.BoolVar(&d.memory, "memory", false, "keep everything in memory: fast, and gone at the end")
 	f.StringVar(&d.attach, "attach", "", "URL of a NATS server to use instead of an embedded one")
 	f.StringSliceVar(&d.stores, "store", nil, "store of each node, postgres://… or sqlite:PATH; as many as there are nodes")
-	f.StringVar(&d.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
 	f.DurationVar(&d.retention, "retention", time.Hour, "how long executed transactions stay in accord_txn")
 	f.BoolVar(&d.live, "live", true, "publish events on NATS once they are committed")
 	scrubFlags(f, &d.scrubEvery, &d.scrubRate)
 	f.BoolVarP(&d.verbose, "verbose", "v", false, "log details")
+	m.configured(c, f, func(f *pflag.FlagSet) { prefixFlag(f, &d.prefix) })
 	return c
 }
 

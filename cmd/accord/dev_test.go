@@ -41,10 +41,16 @@ func (s *screen) String() string {
 // startDev runs accord dev until the test ends, and returns what it greeted with.
 func startDev(t *testing.T, args ...string) string {
 	t.Helper()
+	return startDevIn(t, nil, args...)
+}
+
+// startDevIn does so in an environment.
+func startDevIn(t *testing.T, environ []string, args ...string) string {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	out, ended := newScreen(), make(chan int, 1)
 	go func() {
-		ended <- Main{Stdin: strings.NewReader(""), Stdout: out, Stderr: io.Discard, Getenv: noEnv}.Run(ctx, append([]string{"dev"}, args...))
+		ended <- Main{Stdin: strings.NewReader(""), Stdout: out, Stderr: io.Discard, Environ: environ}.Run(ctx, append([]string{"dev"}, args...))
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -63,13 +69,17 @@ func startDev(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-func noEnv(string) string { return "" }
-
 // run runs one command and returns its exit code and what it printed.
 func run(t *testing.T, args ...string) (int, string) {
 	t.Helper()
+	return runIn(t, nil, args...)
+}
+
+// runIn does so in an environment.
+func runIn(t *testing.T, environ []string, args ...string) (int, string) {
+	t.Helper()
 	var out bytes.Buffer
-	code := Main{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: noEnv}.Run(t.Context(), args)
+	code := Main{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Environ: environ}.Run(t.Context(), args)
 	return code, out.String()
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"natsaccord/sqlstore"
 )
@@ -12,9 +13,7 @@ import (
 func (m Main) migrateCommand() *cobra.Command {
 	var cfg sqlstore.Config
 	c := &cobra.Command{Use: "migrate", Short: "Bring a node's tables up to date while the node is down, or tell how they are"}
-	f := c.PersistentFlags()
-	f.StringVar(&cfg.URL, "store", "", "postgres://… or sqlite:PATH")
-	f.BoolVar(&cfg.AllowUnsafe, "unsafe-store", false, "accept a store that may lose acknowledged data")
+	m.configured(c, c.PersistentFlags(), func(f *pflag.FlagSet) { storeFlags(f, &cfg.URL, &cfg.AllowUnsafe) })
 	for _, sub := range []struct {
 		name, short string
 		up          bool

@@ -2,63 +2,89 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"natsaccord/bus"
 	"natsaccord/embeddednats"
 )
 
+// process is what the flags of accord node say.
+type process struct {
+	one      member
+	embedded bool // runs a NATS server too
+	verbose  bool
+}
+
 func (m Main) nodeCommand() *cobra.Command {
-	one := member{}
-	var embedded, verbose bool
+	var p process
 	c := &cobra.Command{
 		Use: "node", Short: "Run one member of a cluster", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			one.logger = m.logger(verbose)
-			return m.node(c.Context(), one, embedded)
+			p.one.logger = m.logger(p.verbose)
+			return m.node(c.Context(), p)
 		},
 	}
-	f := c.Flags()
+	m.configured(c, c.Flags(), p.flags)
+	return c
+}
+
+// flags adds all that a node can be told: these are the settings there are.
+func (p *process) flags(f *pflag.FlagSet) {
+	one := &p.one
 	f.StringVar(&one.name, "node", "", "name of this node")
 	f.StringSliceVar(&one.nodes, "cluster", nil, "names of all nodes, this one included")
 	f.StringVar(&one.cluster, "cluster-name", bus.DefaultPrefix, "name of the cluster")
 	f.IntVar(&one.fast, "fast-quorum", 0, "how many nodes decide in one round, the same on all (default: as few as may, all of 3, 4 of 5, 6 of 7)")
 	f.StringSliceVar(&one.electorate, "electorate", nil, "names of the nodes whose votes alone decide in one round, the same on all (default: all of them)")
-	f.StringVar(&one.prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")
-	f.StringVar(&one.store, "store", "", "postgres://… or sqlite:PATH")
+	prefixFlag(f, &one.prefix)
+	storeFlags(f, &one.store, &one.unsafe)
 	f.StringVar(&one.journal, "journal", "", "directory of the journal's files, or \"sql\" to keep it in the store (default: beside a SQLite file, else \"sql\")")
 	f.BoolVar(&one.single, "single", false, "single-node mode: no consensus")
-	f.BoolVar(&embedded, "embedded-nats", false, "run a NATS server in this process")
+	f.BoolVar(&p.embedded, "embedded-nats", false, "run a NATS server in this process")
 	f.DurationVar(&one.retention, "retention", time.Hour, "how long executed transactions stay in accord_txn")
-	f.BoolVar(&one.unsafe, "unsafe-store", false, "accept a store that may lose acknowledged data")
 	f.BoolVar(&one.live, "live", true, "publish events on NATS once they are committed")
 	scrubFlags(f, &one.scrubEvery, &one.scrubRate)
 	f.DurationVar(&one.drainFor, "drain", 15*time.Second, "how long a graceful stop waits for appends under way")
-	f.BoolVarP(&verbose, "verbose", "v", false, "log details")
-	natsFlags(f, &one.nats, m.Getenv)
-	return c
+	f.BoolVarP(&p.verbose, "verbose", "v", false, "log details")
+	natsFlags(f, &one.nats)
 }
 
-func (m Main) node(ctx context.Context, one member, embedded bool) error {
-	if one.single && len(one.nodes) == 0 {
-		one.nodes = []string{one.name}
+// alone makes a node the only one of its cluster, if it is to be single and nobody said who its nodes are.
+func (p *process) alone() {
+	if p.one.single && len(p.one.nodes) == 0 {
+		p.one.nodes = []string{p.one.name}
 	}
-	switch {
-	case one.name == "" || one.store == "":
-		return fmt.Errorf("%w: --node and --store are required", errUsage)
-	case !slices.Contains(one.nodes, one.name):
-		return fmt.Errorf("%w: --cluster %v does not name --node %s", errUsage, one.nodes, one.name)
-	case one.single && len(one.nodes) != 1:
-		return fmt.Errorf("%w: --single goes with one node", errUsage)
+}
+
+// validate says all that is wrong.
+func (p *process) validate() error {
+	one := p.one
+	errs := []error{checkVoting(one.fast, one.electorate, one.nodes)}
+	if one.name == "" || one.store == "" {
+		errs = append(errs, fmt.Errorf("%w: --node and --store are required", errUsage))
 	}
-	if err := checkVoting(one.fast, one.electorate, one.nodes); err != nil {
+	if one.name != "" && !slices.Contains(one.nodes, one.name) {
+		errs = append(errs, fmt.Errorf("%w: --cluster %v does not name --node %s", errUsage, one.nodes, one.name))
+	}
+	if one.single && len(one.nodes) != 1 {
+		errs = append(errs, fmt.Errorf("%w: --single goes with one node", errUsage))
+	}
+	return errors.Join(errs...)
+}
+
+func (m Main) node(ctx context.Context, p process) error {
+	p.alone()
+	if err := p.validate(); err != nil {
 		return err
 	}
-	if embedded {
+	one := p.one
+	if p.embedded {
 		server, err := embeddednats.Start(ctx, embeddednats.Config{Port: natsPort, Logger: one.logger})
 		if err != nil {
 			return err

@@ -57,7 +57,7 @@ func TestTailFollows(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	out, ended := newScreen(), make(chan int, 1)
 	go func() {
-		ended <- Main{Stdin: strings.NewReader(""), Stdout: out, Stderr: io.Discard, Getenv: noEnv}.Run(ctx, []string{"tail", "order", "--follow", "--server", server})
+		ended <- Main{Stdin: strings.NewReader(""), Stdout: out, Stderr: io.Discard}.Run(ctx, []string{"tail", "order", "--follow", "--server", server})
 	}()
 	for n := 2; n < 5; n++ {
 		for !strings.Contains(out.String(), fmt.Sprintf(`{"n":%d}`, n-1)) {

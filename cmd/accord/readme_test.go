@@ -105,10 +105,16 @@ func TestReadmeCluster(t *testing.T) {
 // startNode runs a node until the test ends.
 func startNode(t *testing.T, args []string) {
 	t.Helper()
+	startNodeIn(t, nil, args)
+}
+
+// startNodeIn does so in an environment, and returns where the node prints.
+func startNodeIn(t *testing.T, environ, args []string) *screen {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	said, ended := newScreen(), make(chan int, 1)
 	go func() {
-		ended <- Main{Stdin: strings.NewReader(""), Stdout: said, Stderr: said, Getenv: noEnv}.Run(ctx, args)
+		ended <- Main{Stdin: strings.NewReader(""), Stdout: said, Stderr: said, Environ: environ}.Run(ctx, args)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -116,6 +122,7 @@ func startNode(t *testing.T, args []string) {
 			t.Errorf("accord %v: got %d, %s", args, code, said)
 		}
 	})
+	return said
 }
 
 // awaitReady asks for the status until so many nodes are ready.

@@ -21,7 +21,7 @@ import (
 type Main struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	Getenv         func(string) string
+	Environ        []string // as os.Environ has it
 }
 
 // Exit codes.
@@ -72,7 +72,7 @@ func (m Main) root() *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(m.devCommand(), m.nodeCommand(), m.migrateCommand(), m.versionCommand())
+	root.AddCommand(m.devCommand(), m.nodeCommand(), m.migrateCommand(), m.configCommand(), m.versionCommand())
 	root.AddCommand(m.clientCommands()...)
 	return root
 }
