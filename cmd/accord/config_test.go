@@ -167,6 +167,9 @@ func TestEnvironmentOfANode(t *testing.T) {
 			t.Errorf("accord %v: got %d, %s, want %d, %q", c.args, code, out, c.code, c.want)
 		}
 	}
+	if code, out := runIn(t, []string{"NATS_CA=/nowhere/at/all"}, "bench", "--nodes", "1", "--memory", "--duration", "50ms", "--warmup", "0s"); code != exitDone {
+		t.Errorf("a cluster of bench's own, and certificates for another: got %d, %s", code, out)
+	}
 	for _, command := range []string{"status", "dev", "node", "migrate"} {
 		args := []string{command}
 		if command == "migrate" {
