@@ -170,11 +170,7 @@ func TestEnvironmentOfANode(t *testing.T) {
 	if code, out := runIn(t, []string{"NATS_CA=/nowhere/at/all"}, "bench", "--nodes", "1", "--memory", "--duration", "50ms", "--warmup", "0s"); code != exitDone {
 		t.Errorf("a cluster of bench's own, and certificates for another: got %d, %s", code, out)
 	}
-	for _, command := range []string{"status", "dev", "node", "migrate"} {
-		args := []string{command}
-		if command == "migrate" {
-			args = append(args, "status")
-		}
+	for _, args := range [][]string{{"status"}, {"dev", "--nodes", "0"}, {"node"}, {"migrate", "status"}} {
 		if code, out := runIn(t, []string{"ACCORD_SEVER=x"}, args...); code != exitUsage || !strings.Contains(out, "the nearest there is is ACCORD_SERVER") {
 			t.Errorf("accord %v: got %d, %s", args, code, out)
 		}
