@@ -105,11 +105,17 @@ func (s Sources) ownEnvironment() (layer, error) {
 		variable, _, _ := strings.Cut(entry, "=")
 		rest, ours := strings.CutPrefix(variable, s.Prefix)
 		apart := slices.ContainsFunc(s.Apart, func(prefix string) bool { return strings.HasPrefix(rest, prefix) })
-		if _, known := keys[variable]; ours && !apart && !known {
+		if _, known := keys[variable]; ours && !apart && !known && !isServiceLink(rest) {
 			errs = append(errs, fmt.Errorf("environment: unknown variable %s, the nearest there is is %s", variable, nearest(variable, keys)))
 		}
 	}
 	return own, errors.Join(errs...)
+}
+
+// isServiceLink tells whether the rest of a variable's name is one that Kubernetes sets by itself in every container, for a service whose
+// name begins as the prefix does: a node must not refuse to start because somebody called a service accord.
+func isServiceLink(rest string) bool {
+	return regexp.MustCompile(`^(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`).MatchString(rest)
 }
 
 // otherEnvironment is the variables that flags have besides their own.

@@ -153,6 +153,22 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestServiceLinks: what Kubernetes puts into every container for services named accord and accord-n1 keeps no node from starting.
+func TestServiceLinks(t *testing.T) {
+	var environ []string
+	for _, service := range []string{"", "N1_"} {
+		for _, rest := range []string{
+			"SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_NATS", "PORT", "PORT_4222_TCP", "PORT_4222_TCP_PROTO", "PORT_4222_TCP_PORT", "PORT_4222_TCP_ADDR",
+		} {
+			environ = append(environ, "ACCORD_"+service+rest+"=10.0.0.1")
+		}
+	}
+	p := newProgram()
+	if _, err := p.apply(t, environ); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	const secret = "hunter2"
 	empty := written(t, "\n")
@@ -161,6 +177,7 @@ func TestRefused(t *testing.T) {
 		{"an unknown path", "nats:\n  pasword: hunter2\n", "", `unknown key "nats.pasword", the nearest there is is "password"`},
 		{"a file in a file", "config: hunter2\n", "", `unknown key "config"`},
 		{"an unknown variable", "", "ACCORD_STROE=hunter2", "unknown variable ACCORD_STROE, the nearest there is is ACCORD_STORE"},
+		{"an unknown variable that is nearly a service's", "", "ACCORD_PORTS=hunter2", "unknown variable ACCORD_PORTS"},
 		{"a file for what is no secret", "", "ACCORD_NODE_FILE=hunter2", "unknown variable ACCORD_NODE_FILE"},
 		{"text for a number", "scrub-rate: \"20\"\n", "", "scrub-rate: is another text, want a whole number"},
 		{"a broken number", "scrub-rate: 20.5\n", "", "scrub-rate: is a number, want a whole number"},
