@@ -93,13 +93,18 @@ const noPeers = 10005
 func (j *jetStream) create(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	var last error // before time was up
 	for {
 		_, err := j.clients[0].CreateStream(ctx, jetstream.StreamConfig{
 			Name: "bench", Subjects: []string{"bench.>"}, Replicas: len(j.clients), Storage: jetstream.FileStorage,
 		})
-		if err == nil || ctx.Err() != nil {
-			return err
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("create the stream: %w", errors.Join(err, last))
 		}
+		last = err
 		if apiErr, ok := errors.AsType[*jetstream.APIError](err); ok && apiErr.Code != 503 && apiErr.Code != 500 && apiErr.ErrorCode != noPeers {
 			return fmt.Errorf("create the stream: %w", err)
 		}
