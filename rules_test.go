@@ -22,7 +22,8 @@ func allowed() map[string][]string {
 		"sqlstore":          {"accord", "event", "journal"},
 		"client":            {"event", "bus"},
 		"client/load":       {"event"},
-		"cmd/accord":        {"accord", "accord/quorum", "bus", "client", "client/load", "digest", "embeddednats", "event", "live", "natscontext", "node", "settings", "sqlstore"},
+		"dashboard":         {"bus", "event"},
+		"cmd/accord":        {"accord", "accord/quorum", "bus", "client", "client/load", "dashboard", "digest", "embeddednats", "event", "live", "natscontext", "node", "settings", "sqlstore"},
 	}
 }
 
@@ -73,6 +74,7 @@ func TestImportRuleFindsViolations(t *testing.T) {
 		"natsaccord/accord fmt time",
 		"natsaccord/accord natsaccord/event",
 		"natsaccord/bus natsaccord/node",
+		"natsaccord/dashboard natsaccord/node",
 		"natsaccord/event natsaccord/accord",
 		"natsaccord/unheard natsaccord/event",
 	} {
