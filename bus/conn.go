@@ -126,6 +126,16 @@ func (c *Conn) Drain() error {
 	return errors.Join(errs...)
 }
 
+// Failing returns which connection does not stand at the moment; nil if both do.
+func (c *Conn) Failing() error {
+	for _, nc := range []*nats.Conn{c.Peers, c.Clients} {
+		if !nc.IsConnected() {
+			return fmt.Errorf("bus: connection %s is %s", nc.Opts.Name, strings.ToLower(nc.Status().String()))
+		}
+	}
+	return nil
+}
+
 // Counters returns how often the connections were lost, came back and had trouble.
 func (c *Conn) Counters() map[string]uint64 {
 	return map[string]uint64{

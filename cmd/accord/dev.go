@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"natsaccord/bus"
+	"natsaccord/dashboard"
 	"natsaccord/embeddednats"
 )
 
@@ -34,6 +35,8 @@ type dev struct {
 	live      bool
 	retention time.Duration
 	verbose   bool
+	http      string // where the page is; empty: nowhere
+	httpGiven bool   // it has to be there
 
 	scrubEvery time.Duration
 	scrubRate  int
@@ -43,7 +46,10 @@ func (m Main) devCommand() *cobra.Command {
 	var d dev
 	c := &cobra.Command{
 		Use: "dev", Short: "Run a whole cluster in this process, with nothing else to install", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return m.dev(c.Context(), d) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			d.httpGiven = c.Flags().Changed("http")
+			return m.dev(c.Context(), d)
+		},
 	}
 	f := c.Flags()
 	f.IntVar(&d.count, "nodes", 3, "number of nodes")
@@ -55,6 +61,7 @@ func (m Main) devCommand() *cobra.Command {
 	f.StringSliceVar(&d.stores, "store", nil, "store of each node, postgres://… or sqlite:PATH; as many as there are nodes")
 	f.DurationVar(&d.retention, "retention", time.Hour, "how long executed transactions stay in accord_txn")
 	f.BoolVar(&d.live, "live", true, "publish events on NATS once they are committed")
+	f.StringVar(&d.http, "http", dashboard.DefaultAddr, "where to serve a page, health and metrics; another port by default if that is taken; \"\": nowhere")
 	scrubFlags(f, &d.scrubEvery, &d.scrubRate)
 	f.BoolVarP(&d.verbose, "verbose", "v", false, "log details")
 	m.configured(c, f, func(f *pflag.FlagSet) { prefixFlag(f, &d.prefix) })
@@ -118,6 +125,7 @@ func (m Main) dev(ctx context.Context, d dev) error {
 // upCluster is a cluster that serves.
 type upCluster struct {
 	server string // URL of NATS
+	page   string // URL; empty: none
 	names  []string
 	where  string // its data are
 }
@@ -134,6 +142,12 @@ func (m Main) cluster(ctx context.Context, d dev, port int, ready func(context.C
 		return err
 	}
 	defer func() { err = errors.Join(err, cleanup()) }()
+	names := d.names()
+	shown, hide, err := m.devPage(ctx, d, logger)
+	if err != nil {
+		return err
+	}
+	defer hide()
 	server, stop, err := m.devServer(ctx, d.attach, port, logger)
 	if err != nil {
 		return err
@@ -142,7 +156,6 @@ func (m Main) cluster(ctx context.Context, d dev, port int, ready func(context.C
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer moreProcs(len(urls))()
-	names := d.names()
 	errs := make([]error, len(urls))
 	var serving, running sync.WaitGroup
 	serving.Add(len(urls))
@@ -152,7 +165,7 @@ func (m Main) cluster(ctx context.Context, d dev, port int, ready func(context.C
 			defer once()
 			one := member{
 				name: names[i], nodes: append([]string(nil), names...), cluster: bus.DefaultPrefix, fast: d.fast, electorate: d.elect, prefix: d.prefix, store: urls[i], live: d.live, scrubEvery: d.scrubEvery, scrubRate: d.scrubRate,
-				nats: bus.Config{Servers: []string{server}, Insecure: d.attach != ""}, logger: logger, retention: d.retention, drainFor: 5 * time.Second,
+				nats: bus.Config{Servers: []string{server}, Insecure: d.attach != ""}, logger: logger, page: shown.of(i), retention: d.retention, drainFor: 5 * time.Second,
 			}
 			if errs[i] = one.run(ctx, once); errs[i] != nil {
 				cancel(errs[i])
@@ -161,7 +174,7 @@ func (m Main) cluster(ctx context.Context, d dev, port int, ready func(context.C
 	}
 	serving.Wait()
 	if ctx.Err() == nil {
-		ready(ctx, upCluster{server, names, where})
+		ready(ctx, upCluster{server, shown.url, names, where})
 	}
 	running.Wait()
 	return errors.Join(errs...)
@@ -188,8 +201,12 @@ func (m Main) greet(up upCluster, prefix string) {
 	if up.server != nats.DefaultURL {
 		flag = " --server " + up.server
 	}
+	page := ""
+	if up.page != "" {
+		page = "\n  page   " + up.page + "/ui/"
+	}
 	fmt.Fprintf(m.Stdout, `accord: %d nodes are ready
-  NATS   %s
+  NATS   %s%s
   nodes  %v
   data   %s
 
@@ -197,5 +214,5 @@ Append an event, from any language or with the nats CLI:
   nats req%s %s.v1.append.account.alice '{"events":[{"type":"Opened","data":{"balance":100}}]}'
 Read it back:
   accord read%s account.alice
-`, len(up.names), up.server, up.names, up.where, flag, prefix, flag)
+`, len(up.names), up.server, page, up.names, up.where, flag, prefix, flag)
 }

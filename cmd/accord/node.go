@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"natsaccord/bus"
+	"natsaccord/dashboard"
 	"natsaccord/embeddednats"
 )
 
@@ -19,6 +20,7 @@ type process struct {
 	one      member
 	embedded bool // runs a NATS server too
 	verbose  bool
+	http     string // where to serve the page; empty: nowhere
 }
 
 func (m Main) nodeCommand() *cobra.Command {
@@ -49,6 +51,7 @@ func (p *process) flags(f *pflag.FlagSet) {
 	f.BoolVar(&p.embedded, "embedded-nats", false, "run a NATS server in this process")
 	f.DurationVar(&one.retention, "retention", time.Hour, "how long executed transactions stay in accord_txn")
 	f.BoolVar(&one.live, "live", true, "publish events on NATS once they are committed")
+	f.StringVar(&p.http, "http", "", "where to serve a page, health and metrics, as "+dashboard.DefaultAddr+"; loopback without a host (default: nowhere)")
 	scrubFlags(f, &one.scrubEvery, &one.scrubRate)
 	f.DurationVar(&one.drainFor, "drain", 15*time.Second, "how long a graceful stop waits for appends under way")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "log details")
@@ -65,7 +68,7 @@ func (p *process) alone() {
 // validate says all that is wrong.
 func (p *process) validate() error {
 	one := p.one
-	errs := []error{checkVoting(one.fast, one.electorate, one.nodes)}
+	errs := []error{checkVoting(one.fast, one.electorate, one.nodes), checkPage(p.http)}
 	if one.name == "" || one.store == "" {
 		errs = append(errs, fmt.Errorf("%w: --node and --store are required", errUsage))
 	}
@@ -84,6 +87,12 @@ func (m Main) node(ctx context.Context, p process) error {
 		return err
 	}
 	one := p.one
+	shown, hide, err := servePage(ctx, p.http, one.logger, one.name)
+	if err != nil {
+		return err
+	}
+	defer hide()
+	one.page = shown.of(0)
 	if p.embedded {
 		server, err := embeddednats.Start(ctx, embeddednats.Config{Port: natsPort, Logger: one.logger})
 		if err != nil {

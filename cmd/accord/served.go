@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"natsaccord/bus"
+	"natsaccord/dashboard"
 	"natsaccord/digest"
 	"natsaccord/event"
 	"natsaccord/live"
@@ -24,6 +25,7 @@ var (
 	_ digest.Marks     = (*sqlstore.Store)(nil)
 	_ bus.Backend      = (*served)(nil)
 	_ bus.DigestReader = (*served)(nil)
+	_ dashboard.Source = (*served)(nil)
 )
 
 // served is a node and what runs beside it.
@@ -32,6 +34,8 @@ type served struct {
 	*digest.Digester
 	live *live.Publisher // nil: live events are off
 	sink *bus.Live
+	conn *bus.Conn       // nil: none
+	page *dashboard.Node // nil: not shown
 
 	mu     sync.Mutex
 	alarm  string // what is wrong with a log
@@ -40,7 +44,7 @@ type served struct {
 
 // newServed puts together what a member runs.
 func newServed(m member, n *node.Node, store *sqlstore.Store, peers *bus.Peers, subjects bus.Subjects) (*served, error) {
-	s := &served{Node: n}
+	s := &served{Node: n, page: m.page}
 	if err := s.addDigester(m, store, peers); err != nil {
 		return nil, err
 	}
@@ -160,6 +164,17 @@ func flushed(ctx context.Context, nc *nats.Conn) bool {
 // Run runs the node alone.
 func (s *served) Run(ctx context.Context) error { return s.Node.Run(ctx) }
 
+// Append implements bus.Backend.
+func (s *served) Append(ctx context.Context, a event.Append) (event.Receipt, error) {
+	if s.page == nil {
+		return s.Node.Append(ctx, a)
+	}
+	began := time.Now()
+	receipt, err := s.Node.Append(ctx, a)
+	s.page.Appended(time.Since(began), receipt, err)
+	return receipt, err
+}
+
 // Status implements bus.Backend.
 func (s *served) Status(ctx context.Context) (event.NodeStatus, error) {
 	status, err := s.Node.Status(ctx)
@@ -175,6 +190,11 @@ func (s *served) Status(ctx context.Context) (event.NodeStatus, error) {
 		status.State = node.StateCatchingUp
 	}
 	s.mu.Unlock()
+	if s.conn != nil {
+		for name, n := range s.conn.Counters() {
+			status.Counters["nats_"+name] = n
+		}
+	}
 	if s.live != nil {
 		l := s.live.Status()
 		status.Publishing = l.Publishing

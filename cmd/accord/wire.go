@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"natsaccord/bus"
+	"natsaccord/dashboard"
 	"natsaccord/event"
 	"natsaccord/node"
 	"natsaccord/sqlstore"
@@ -39,10 +40,11 @@ type member struct {
 	live       bool   // publish live events
 	nats       bus.Config
 	logger     *slog.Logger
-	scrubEvery time.Duration // pause between two times that the log is read again
-	scrubRate  int           // events read again in a second
-	retention  time.Duration // of executed transactions in the journal; zero: the node's default
-	drainFor   time.Duration // how long a graceful stop waits for appends under way
+	page       *dashboard.Node // where the node is shown; nil: nowhere
+	scrubEvery time.Duration   // pause between two times that the log is read again
+	scrubRate  int             // events read again in a second
+	retention  time.Duration   // of executed transactions in the journal; zero: the node's default
+	drainFor   time.Duration   // how long a graceful stop waits for appends under way
 }
 
 // moreProcs lets goroutines run while so many nodes wait for their disks, which takes a processor from the scheduler
@@ -91,9 +93,11 @@ func (m member) run(ctx context.Context, ready func()) (err error) {
 	if err != nil {
 		return err
 	}
+	backend.conn = conn
 	if err := peers.Receive(n.Deliver); err != nil {
 		return err
 	}
+	m.page.Show(backend, dashboard.Check{Name: "nats", Failing: conn.Failing})
 	return m.serve(ctx, backend, conn, subjects, ready)
 }
 
