@@ -148,7 +148,7 @@ func NewNodeReply(s event.NodeStatus) NodeReply {
 		Type: TypeNodeReply, Node: s.Name, Cluster: s.Cluster, Nodes: s.Nodes, Electorate: s.Electorate, FastQuorum: s.FastQuorum, Version: s.Version, Incarnation: s.Incarnation, Store: s.Store,
 		State: s.State, Reason: s.Reason, InFlight: s.InFlight, Events: s.Events, Last: string(s.Last), Frontier: string(s.Frontier), Publishing: s.Publishing, Counters: s.Counters, Peers: []PeerStatus{},
 	}
-	r.Alarm = s.Alarm
+	r.Alarm, r.LastAt, r.FrontierAt = s.Alarm, s.LastAt, s.FrontierAt
 	if s.Digest != (event.Digest{}) {
 		r.Digest = &DigestInfo{s.Digest.From, s.Digest.To, string(s.Digest.Position), s.Digest.Sum}
 	}
@@ -164,7 +164,7 @@ func (r *NodeReply) Status() event.NodeStatus {
 		Name: r.Node, Cluster: r.Cluster, Nodes: r.Nodes, Electorate: r.Electorate, FastQuorum: r.FastQuorum, Version: r.Version, Incarnation: r.Incarnation, Store: r.Store,
 		State: r.State, Reason: r.Reason, InFlight: r.InFlight, Events: r.Events, Last: event.Position(r.Last), Frontier: event.Position(r.Frontier), Publishing: r.Publishing, Counters: r.Counters,
 	}
-	s.Alarm = r.Alarm
+	s.Alarm, s.LastAt, s.FrontierAt = r.Alarm, r.LastAt, r.FrontierAt
 	if r.Digest != nil {
 		s.Digest = r.Digest.digest()
 	}

@@ -209,7 +209,9 @@ type NodeReply struct {
 	InFlight    int               `json:"in_flight"`
 	Events      uint64            `json:"events"`
 	Last        string            `json:"last"`
+	LastAt      time.Time         `json:"last_at,omitzero"`
 	Frontier    string            `json:"frontier"`
+	FrontierAt  time.Time         `json:"frontier_at,omitzero"`
 	Publishing  bool              `json:"publishing"`
 	Alarm       string            `json:"alarm,omitempty"`
 	Digest      *DigestInfo       `json:"digest,omitempty"`

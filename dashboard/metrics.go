@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -74,6 +75,8 @@ func (s sample) log(status event.NodeStatus) {
 	s.gauge("accord_nodes", "How many nodes the cluster has.", float64(len(status.Nodes)))
 	s.gauge("accord_appends_in_flight", "Appends under way through this node.", float64(status.InFlight))
 	s.gauge("accord_log_events", "Events in the node's log.", float64(status.Events))
+	s.time("accord_last_event_timestamp_seconds", "When the last event applied executed.", status.LastAt)
+	s.time("accord_frontier_timestamp_seconds", "Up to when the log is complete for ever; it stands still while nothing is written.", status.FrontierAt)
 	s.gauge("accord_digest_events", "Events of the node's log that are hashed.", float64(status.Digest.To))
 	s.gauge("accord_log_alarm", "Whether the node has found that its log, or another node's, is not what it should be.", truth(status.Alarm != ""))
 	s.gauge("accord_live_publishing", "Whether this node publishes live events.", truth(status.Publishing))
@@ -81,6 +84,13 @@ func (s sample) log(status event.NodeStatus) {
 
 func (s sample) gauge(name, help string, value float64, label ...string) {
 	s.put(prometheus.GaugeValue, name, help, value, label...)
+}
+
+// time gives a time, if there is one.
+func (s sample) time(name, help string, at time.Time) {
+	if !at.IsZero() {
+		s.gauge(name, help, float64(at.UnixMicro())/1e6)
+	}
 }
 
 // put gives a value with at most one label, a name and a value, besides the node.

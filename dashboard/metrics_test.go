@@ -56,6 +56,7 @@ func TestMetrics(t *testing.T) {
 		"accord_peer_suspected{node=n1,peer=n3}": 0, "accord_peer_unconfirmed_decisions{node=n1,peer=n3}": 7,
 		"accord_decisions_total{node=n1,path=fast}": 40, "accord_decisions_total{node=n1,path=slow}": 1, "accord_resends_total{node=n1}": 2,
 		"accord_peer_dropped_total{node=n1,reason=malformed}": 5, "accord_peer_dropped_total{node=n1,reason=no_room}": 6,
+		"accord_last_event_timestamp_seconds{node=n1}": 1_700_000_000.25, "accord_frontier_timestamp_seconds{node=n1}": 1_700_000_000,
 		"accord_transactions_held{node=n1}":                                   9,
 		"accord_append_duration_seconds{node=n1,outcome=committed,path=fast}": 1,
 	} {

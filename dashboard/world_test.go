@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -40,7 +41,7 @@ func deaf() (s source, asked *atomic.Int64, release chan struct{}) {
 func healthy(name string) event.NodeStatus {
 	return event.NodeStatus{
 		Name: name, Cluster: "accord", Nodes: []string{"n1", "n2", "n3"}, Version: "0.1.0", Incarnation: 3, Store: "sqlite", State: "ready",
-		InFlight: 2, Events: 41, Peers: []event.PeerStatus{{Name: "n2"}, {Name: "n3", Lag: 7}},
+		InFlight: 2, Events: 41, LastAt: time.Unix(1_700_000_000, 250_000_000), FrontierAt: time.Unix(1_700_000_000, 0), Peers: []event.PeerStatus{{Name: "n2"}, {Name: "n3", Lag: 7}},
 		Counters: map[string]uint64{"fast": 40, "slow": 1, "bus_dropped_malformed": 5, "dropped": 6, "txns_held": 9, "resent": 2},
 	}
 }

@@ -1,5 +1,7 @@
 package event
 
+import "time"
+
 // NodeStatus is what a node tells about itself.
 type NodeStatus struct {
 	Name        string            // as in the configuration
@@ -16,7 +18,9 @@ type NodeStatus struct {
 	InFlight    int               // appends coordinated now
 	Events      uint64            // in the log
 	Last        Position          // of the last event applied
+	LastAt      time.Time         // when that executed, by the nodes' clocks; zero: there is none
 	Frontier    Position          // up to which the log is complete for ever
+	FrontierAt  time.Time         // when that was; zero: it has not moved yet
 	Publishing  bool              // live events, on behalf of all nodes
 	Digest      Digest            // of the log, up to about the frontier
 	Peers       []PeerStatus      //

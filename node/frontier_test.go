@@ -42,6 +42,10 @@ func TestFrontierMovesAtOnce(t *testing.T) {
 				t.Errorf("got %d events at %s after %s, want the one at %s at once", len(page.Events), page.Next, waited, receipt.Position)
 			}
 			after = page.Next
+			status, err := reader.Status(t.Context())
+			if err != nil || status.LastAt.IsZero() || status.FrontierAt.Before(status.LastAt) || time.Since(status.LastAt).Abs() > time.Second {
+				t.Errorf("the status says %s of the last event and %s of the frontier at %s, error %v", status.LastAt, status.FrontierAt, time.Now(), err)
+			}
 			<-time.After(time.Minute)
 		}
 	})

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"slices"
+	"time"
 
 	"natsaccord/accord"
 	"natsaccord/accord/quorum"
@@ -23,6 +24,7 @@ func (n *Node) Status(ctx context.Context) (event.NodeStatus, error) {
 	if n.cfg.single {
 		s.Frontier = n.end()
 	}
+	s.LastAt, s.FrontierAt = timeOf(last), timeOf(s.Frontier)
 	if n.distrusted.Load() && (s.State == StateReady || s.State == StateCatchingUp) {
 		s.State = stateDiverged
 	}
@@ -44,6 +46,15 @@ func (n *Node) Status(ctx context.Context) (event.NodeStatus, error) {
 		s.Reason = "too few nodes answer"
 	}
 	return s, n.addProtocol(ctx, &s)
+}
+
+// timeOf returns when the event at a position executed; zero for none.
+func timeOf(p event.Position) time.Time {
+	t, err := accord.ParseTimestamp(p.ExecuteAt())
+	if err != nil || t.HLC == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(t.HLC)).UTC()
 }
 
 // count adds the counters of a part that has any, under names of their own.

@@ -163,7 +163,7 @@ func (w *witness) same(key, want, got string) bool {
 		return madeAnew().ReplaceAllStringFunc(s, func(name string) string { return fmt.Sprintf("<%d>", len(name)) })
 	}
 	switch {
-	case slices.Contains([]string{"path", "node", "recorded_at", "seen"}, key):
+	case slices.Contains([]string{"path", "node", "recorded_at", "last_at", "frontier_at", "seen"}, key):
 		return got != ""
 	case slices.Contains([]string{"frontier", "next", "description"}, key) || madeAnew().FindString(want) != want:
 		return kind(want) == kind(got)

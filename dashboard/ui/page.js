@@ -75,10 +75,16 @@ function nodeRow(status) {
   row.append(element("td", count(status.events), "number"), element("td", count(status.in_flight), "number"));
   row.append(counted(status, "fast"), counted(status, "slow"), counted(status, "recovered"), counted(status, "resent"));
   row.append(element("td", count(dropped(status.counters)), "number"));
-  const frontier = element("td", "");
-  frontier.append(element("code", status.frontier || "none yet"));
-  row.append(frontier);
+  row.append(frontierCell(status));
   return row;
+}
+
+function frontierCell(status) {
+  const cell = element("td", "");
+  cell.append(element("code", status.frontier_at ? status.frontier : "none yet"));
+  const behind = Date.parse(status.last_at) - Date.parse(status.frontier_at);
+  if (behind > 0) cell.append(element("small", count(behind) + " ms behind the last event"));
+  return cell;
 }
 
 function peerRows(status) {
