@@ -3,7 +3,8 @@
 
 const every = 2000; // milliseconds between two times that the nodes are asked
 const patience = 5000; // milliseconds that an answer may take
-const before = new Map(); // node -> what it had counted when it was asked last, and when that was
+const before = new Map(); // node -> its numbers when it was asked last, and when that was
+let answered = null; // when the page was answered last
 
 const find = (id) => document.getElementById(id);
 const count = (n) => (n ?? 0).toLocaleString("en");
@@ -24,11 +25,15 @@ async function ask(node) {
   }
 }
 
-// rate returns how much faster than nothing a count grows, per second, once it has been seen twice.
+// numbers returns all that a node counts.
+const numbers = (status) => ({ events: status.events, ...status.counters });
+
+// rate returns how much a number grows in a second, once it has been seen twice. A node that was started anew counts anew.
 function rate(status, name) {
   const last = before.get(status.node);
-  const grown = last === undefined ? undefined : (status.counters?.[name] ?? 0) - (last.counters[name] ?? 0);
-  return grown === undefined || grown < 0 ? undefined : (grown * 1000) / (status.at - last.at);
+  if (last === undefined) return undefined;
+  const grown = (numbers(status)[name] ?? 0) - (last.numbers[name] ?? 0);
+  return grown < 0 ? undefined : (grown * 1000) / (status.at - last.at);
 }
 
 function dropped(counters) {
@@ -44,7 +49,7 @@ function element(kind, text, style) {
 }
 
 function counted(status, name) {
-  const cell = element("td", count(status.counters?.[name]), "number");
+  const cell = element("td", count(numbers(status)[name]), "number");
   const perSecond = rate(status, name);
   if (perSecond !== undefined) cell.append(element("small", perSecond.toFixed(perSecond < 10 ? 1 : 0) + "/s"));
   return cell;
@@ -72,7 +77,7 @@ function nodeRow(status) {
   const peers = status.peers ?? [];
   const reached = peers.filter((peer) => !peer.suspected).length;
   row.append(element("td", reached + " of " + peers.length, reached < peers.length ? "number bad" : "number"));
-  row.append(element("td", count(status.events), "number"), element("td", count(status.in_flight), "number"));
+  row.append(counted(status, "events"), element("td", count(status.in_flight), "number"));
   row.append(counted(status, "fast"), counted(status, "slow"), counted(status, "recovered"), counted(status, "resent"));
   row.append(element("td", count(dropped(status.counters)), "number"));
   row.append(frontierCell(status));
@@ -131,10 +136,11 @@ async function refresh() {
     const statuses = await Promise.all(nodes.map(ask));
     for (const status of statuses) status.at = performance.now();
     show(statuses);
-    for (const status of statuses) if (!status.lost) before.set(status.node, { at: status.at, counters: status.counters ?? {} });
+    for (const status of statuses) if (!status.lost) before.set(status.node, { at: status.at, numbers: numbers(status) });
+    answered = new Date();
     seen("Asked again every 2 seconds.", false);
   } catch (err) {
-    seen("Nothing new since " + new Date().toLocaleTimeString() + ": " + err.message, true);
+    seen((answered ? "Nothing new since " + answered.toLocaleTimeString() : "No answer yet") + ": " + err.message, true);
   }
   setTimeout(refresh, every);
 }
