@@ -55,10 +55,13 @@ func TestConnComesBack(t *testing.T) {
 	port := s.Port()
 	s.Shutdown()
 	until(t, func() bool { return conn.Counters()["disconnects"] == 2 })
+	if err := conn.Failing(); err == nil || !strings.Contains(err.Error(), "accord-n1-peers is reconnecting") {
+		t.Errorf("without a server: got %v", err)
+	}
 	s = listening(t, port)
 	defer s.Shutdown()
 	until(t, func() bool {
-		return conn.Counters()["reconnects"] == 2 && conn.Peers.IsConnected() && conn.Clients.IsConnected()
+		return conn.Counters()["reconnects"] == 2 && conn.Failing() == nil
 	})
 }
 

@@ -139,17 +139,55 @@ func TestSilentNode(t *testing.T) {
 	})
 }
 
-// TestWhoeverAsksMayLeave: one who asked does not wait any longer than he wants, and whoever asked with him still gets the answer.
-func TestWhoeverAsksMayLeave(t *testing.T) {
+// TestSilentNodesAreAskedAtOnce: many nodes that do not answer take no longer than one.
+func TestSilentNodesAreAskedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent, _, release := deaf()
+		defer close(release)
+		nodes := []*dashboard.Node{shown("n1", silent), shown("n2", silent), shown("n3", silent)}
+		for _, path := range []string{"/readyz", "/metrics"} {
+			began := time.Now()
+			if w := ask(t, "GET", path, nodes...); w.Code == 0 || time.Since(began) > 2*time.Second {
+				t.Errorf("%s: got %d after %s", path, w.Code, time.Since(began))
+			}
+		}
+	})
+}
+
+// TestAskedAnew: what is told is how the node is now.
+func TestAskedAnew(t *testing.T) {
+	status := healthy("n1")
+	node := shown("n1", source(func(context.Context) (event.NodeStatus, error) { return status, nil }))
+	for _, state := range []string{"catching_up", "ready", "draining", "stopped"} {
+		status.State = state
+		w := ask(t, "GET", "/readyz?verbose", node)
+		if ok := state == "ready"; ok != (w.Code == http.StatusOK) || !strings.Contains(w.Body.String(), state) {
+			t.Errorf("%s: got %d, %s", state, w.Code, w.Body)
+		}
+		if got := scrape(t, node)["accord_node_state{node=n1,state="+state+"}"]; got != 1 {
+			t.Errorf("%s: the metric is %v", state, got)
+		}
+	}
+}
+
+// TestOneQuestionForAll: who asks while a question is under way gets its answer, even if who asked first has left.
+func TestOneQuestionForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent, asked, release := deaf()
 		node := shown("n1", silent)
-		code := make(chan int, 1)
-		go func() { code <- ask(t, "GET", "/status", node).Code }()
-		synctest.Wait()
+		left, leave := context.WithCancel(t.Context())
+		codes := make(chan int, 2)
+		for _, ctx := range []context.Context{left, t.Context()} {
+			go func() { codes <- askIn(ctx, "/status", node).Code }()
+			synctest.Wait()
+		}
+		leave()
+		if got := <-codes; got == http.StatusOK {
+			t.Errorf("who left got %d", got)
+		}
 		close(release)
-		if got := <-code; got != http.StatusOK {
-			t.Errorf("got %d, want 200", got)
+		if got := <-codes; got != http.StatusOK || asked.Load() != 1 {
+			t.Errorf("got %d of a node that was asked %d times, want 200, once", got, asked.Load())
 		}
 	})
 }

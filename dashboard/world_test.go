@@ -59,6 +59,14 @@ func shown(name string, s dashboard.Source, checks ...dashboard.Check) *dashboar
 	return n
 }
 
+// askIn asks for as long as ctx lasts.
+func askIn(ctx context.Context, target string, nodes ...*dashboard.Node) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	dashboard.NewHandler(false, slog.New(slog.DiscardHandler), nodes...).ServeHTTP(w, r)
+	return w
+}
+
 // ask asks a handler that answers only this machine.
 func ask(t testing.TB, method, target string, nodes ...*dashboard.Node) *httptest.ResponseRecorder {
 	t.Helper()
