@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -176,8 +178,46 @@ func TestDevPage(t *testing.T) {
 	if code, body := fetch(t, found[1]+"/ui/nodes.json"); code != http.StatusOK || body != "[\"n1\",\"n2\",\"n3\"]\n" {
 		t.Errorf("got %d, %s", code, body)
 	}
-	if code, body := fetch(t, found[1]+"/metrics"); code != http.StatusOK || !strings.Contains(body, `accord_peer_suspected{node="n3",peer="n1"} 0`) {
+	server := serverOf(t, greeting)
+	for _, args := range [][]string{{"append", "account.alice", "1"}, {"verify", "--quick"}} { // which waits for the frontier
+		if code, out := run(t, append(args, "--server", server)...); code != exitDone {
+			t.Fatalf("%v: got %d, %s", args, code, out)
+		}
+	}
+	code, body := fetch(t, found[1]+"/metrics")
+	if code != http.StatusOK || !strings.Contains(body, `accord_peer_suspected{node="n3",peer="n1"} 0`) {
 		t.Errorf("got %d, %s", code, body)
+	}
+	checkMetricsAreDocumented(t, body)
+}
+
+// checkMetricsAreDocumented compares the names in a scrape with those in docs/operations.md, alerts included.
+func checkMetricsAreDocumented(t *testing.T, scraped string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(text, expression string) (found []string) {
+		for _, m := range regexp.MustCompile(expression).FindAllStringSubmatch(text, -1) {
+			found = append(found, m[1])
+		}
+		slices.Sort(found)
+		return slices.Compact(found)
+	}
+	there, told := names(scraped, `# TYPE (accord_\w+)`), names(string(page), `\b(accord_[a-z_]+?)(?:_bucket|_count)?\b`)
+	for _, name := range there {
+		if !slices.Contains(told, name) {
+			t.Errorf("docs/operations.md does not tell of %s", name)
+		}
+	}
+	for _, name := range told {
+		if !slices.Contains(there, name) && name != "accord_txn" { // a table
+			t.Errorf("docs/operations.md tells of %s, which there is not", name)
+		}
+	}
+	if len(there) < 50 {
+		t.Errorf("got %d metrics only: %q", len(there), there)
 	}
 }
 
