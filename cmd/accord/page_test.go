@@ -39,8 +39,8 @@ func fetch(t *testing.T, url string) (int, string) {
 	return answer.StatusCode, string(body)
 }
 
-// awaitPage asks until a page answers so.
-func awaitPage(t *testing.T, url string, code int) string {
+// awaitPage asks until a page answers with a code and some text, and returns all of it.
+func awaitPage(t *testing.T, url string, code int, text string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -48,13 +48,13 @@ func awaitPage(t *testing.T, url string, code int) string {
 	defer ticker.Stop()
 	for {
 		got, body := fetch(t, url)
-		if got == code {
+		if got == code && strings.Contains(body, text) {
 			return body
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			t.Fatalf("%s: got %d, %s, want %d", url, got, body, code)
+			t.Fatalf("%s: got %d, %s, want %d, %s", url, got, body, code, text)
 		}
 	}
 }
@@ -70,6 +70,34 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// running is a node that a test stops.
+type running struct {
+	interrupt func()
+	ended     chan int // its exit code
+	said      *screen
+}
+
+// runNode runs a node with a store of its own, until the test stops it or ends.
+func runNode(t *testing.T, args ...string) *running {
+	t.Helper()
+	ctx, interrupt := context.WithCancel(context.Background())
+	r := &running{interrupt, make(chan int, 1), newScreen()}
+	args = append([]string{"node", "--store", "sqlite:" + filepath.Join(t.TempDir(), "a.db")}, args...)
+	go func() {
+		r.ended <- Main{Stdin: strings.NewReader(""), Stdout: r.said, Stderr: r.said}.Run(ctx, args)
+	}()
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// stop interrupts the node and returns its exit code, every time.
+func (r *running) stop() int {
+	r.interrupt()
+	code := <-r.ended
+	r.ended <- code
+	return code
+}
+
 // TestNodePage follows a node through its life by its page: it is ready, takes an append, is drained, and ends.
 func TestNodePage(t *testing.T) {
 	server, err := embeddednats.Start(t.Context(), embeddednats.Config{Port: embeddednats.AnyPort})
@@ -79,14 +107,8 @@ func TestNodePage(t *testing.T) {
 	t.Cleanup(server.Shutdown)
 	addr := freeAddr(t)
 	page := "http://" + addr
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	ended, said := make(chan int, 1), newScreen()
-	go func() {
-		m := Main{Stdin: strings.NewReader(""), Stdout: said, Stderr: said}
-		ended <- m.Run(ctx, []string{"node", "--node", "n1", "--cluster", "n1", "--store", "sqlite:" + filepath.Join(t.TempDir(), "n1.db"), "--server", server.URL(), "--http", addr})
-	}()
-	awaitPage(t, page+"/readyz", http.StatusOK)
+	one := runNode(t, "--node", "n1", "--cluster", "n1", "--server", server.URL(), "--http", addr)
+	awaitPage(t, page+"/readyz", http.StatusOK, "ok")
 	if code, body := fetch(t, page+"/readyz?verbose"); code != http.StatusOK || !strings.Contains(body, "[+]n1/nats ok\n") {
 		t.Errorf("readyz: got %d, %s", code, body)
 	}
@@ -102,15 +124,12 @@ func TestNodePage(t *testing.T) {
 		t.Errorf("the page: got %d, %s", code, body)
 	}
 	drain(t, server.URL())
-	if body := awaitPage(t, page+"/readyz", http.StatusServiceUnavailable); !strings.Contains(body, "[-]n1/state failed: draining") {
-		t.Errorf("a node that is drained: got %s", body)
-	}
+	awaitPage(t, page+"/readyz", http.StatusServiceUnavailable, "[-]n1/state failed: draining")
 	if code, body := fetch(t, page+"/livez"); code != http.StatusOK {
 		t.Errorf("a node that is drained lives: got %d, %s", code, body)
 	}
-	stop()
-	if code := <-ended; code != exitDone {
-		t.Errorf("got %d, %s", code, said)
+	if code := one.stop(); code != exitDone {
+		t.Errorf("got %d, %s", code, one.said)
 	}
 	if code, _ := fetch(t, page+"/livez"); code != 0 {
 		t.Errorf("the node is gone, and its page is not: got %d", code)
@@ -149,6 +168,53 @@ func drain(t *testing.T, server string) {
 	}
 }
 
+// goOnAppending makes one append after the other until the test ends, whatever comes of them.
+func goOnAppending(t *testing.T, server string) {
+	t.Helper()
+	nc, err := bus.DialClient(bus.Config{Servers: []string{server}}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for t.Context().Err() == nil {
+			_, _ = nc.RequestWithContext(t.Context(), "accord.v1.node.n1.append.account.alice", []byte(`{"timeout_ms":2000,"events":[{"type":"Moved","data":1}]}`)) // one will wait
+		}
+	}()
+	t.Cleanup(func() {
+		<-ended
+		nc.Close()
+	})
+}
+
+// TestPageOutlivesTheDrain interrupts a node while an append waits for the other node of two, which is gone: its page tells that it is draining
+// for as long as it does.
+func TestPageOutlivesTheDrain(t *testing.T) {
+	server, err := embeddednats.Start(t.Context(), embeddednats.Config{Port: embeddednats.AnyPort})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	addr := freeAddr(t)
+	page := "http://" + addr
+	one := runNode(t, "--node", "n1", "--cluster", "n1,n2", "--server", server.URL(), "--http", addr, "--drain", "1s")
+	two := runNode(t, "--node", "n2", "--cluster", "n1,n2", "--server", server.URL())
+	awaitPage(t, page+"/readyz", http.StatusOK, "ok")
+	goOnAppending(t, server.URL())
+	two.stop()
+	awaitPage(t, page+"/status", http.StatusOK, `"in_flight":1,`)
+	one.interrupt()
+	awaitPage(t, page+"/readyz", http.StatusServiceUnavailable, "[-]n1/state failed: draining")
+	if code, body := fetch(t, page+"/livez"); code != http.StatusOK {
+		t.Errorf("a node that is drained lives: got %d, %s", code, body)
+	}
+	one.stop()
+	if code, _ := fetch(t, page+"/livez"); code != 0 {
+		t.Errorf("the node is gone, and its page is not: got %d", code)
+	}
+}
+
 // TestNodePageWhileItWaits has one node of three, which lives and says why it is not ready.
 func TestNodePageWhileItWaits(t *testing.T) {
 	server, err := embeddednats.Start(t.Context(), embeddednats.Config{Port: embeddednats.AnyPort})
@@ -158,10 +224,8 @@ func TestNodePageWhileItWaits(t *testing.T) {
 	t.Cleanup(server.Shutdown)
 	addr := freeAddr(t)
 	startNode(t, []string{"node", "--node", "n1", "--cluster", "n1,n2,n3", "--store", "sqlite:" + filepath.Join(t.TempDir(), "n1.db"), "--server", server.URL(), "--http", addr})
-	awaitPage(t, "http://"+addr+"/livez", http.StatusOK)
-	for body := ""; !strings.Contains(body, "[-]n1/quorum failed: too few nodes answer: of 3, n2, n3 do not\n"); {
-		body = awaitPage(t, "http://"+addr+"/readyz", http.StatusServiceUnavailable)
-	}
+	awaitPage(t, "http://"+addr+"/livez", http.StatusOK, "ok")
+	awaitPage(t, "http://"+addr+"/readyz", http.StatusServiceUnavailable, "[-]n1/quorum failed: too few nodes answer: of 3, n2, n3 do not\n")
 }
 
 func TestDevPage(t *testing.T) {
@@ -174,7 +238,7 @@ func TestDevPage(t *testing.T) {
 	if found == nil || !strings.Contains(greeting, dashboard.DefaultAddr+" is taken") {
 		t.Fatalf("got %s", greeting)
 	}
-	awaitPage(t, found[1]+"/readyz", http.StatusOK)
+	awaitPage(t, found[1]+"/readyz", http.StatusOK, "ok")
 	if code, body := fetch(t, found[1]+"/ui/nodes.json"); code != http.StatusOK || body != "[\"n1\",\"n2\",\"n3\"]\n" {
 		t.Errorf("got %d, %s", code, body)
 	}
