@@ -111,13 +111,13 @@ func (c *Conn) Close() {
 }
 
 // Drain closes both connections once what they hold is handled and sent: clients' first, because their
-// requests need peers.
+// requests need peers. One that does not stand holds nothing that could be sent, and is closed.
 func (c *Conn) Drain() error {
 	errs := make([]error, 0, 2)
 	for i, nc := range []*nats.Conn{c.Clients, c.Peers} {
 		if err := nc.Drain(); err != nil {
 			nc.Close()
-			if !errors.Is(err, nats.ErrConnectionClosed) {
+			if !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrConnectionReconnecting) {
 				errs = append(errs, fmt.Errorf("bus: drain %s: %w", nc.Opts.Name, err))
 			}
 		}

@@ -238,6 +238,9 @@ func (s *Service) leave(room room) {
 	s.running.Done()
 }
 
+// GiveUp has requests that are being served end now: what they have proposed goes on, and their callers are told that they may ask.
+func (s *Service) GiveUp() { s.cancel() }
+
 // Stop refuses further requests, waits for those being served, and ends the service. It may be called more
 // than once.
 func (s *Service) Stop() error {

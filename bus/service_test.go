@@ -375,6 +375,35 @@ func TestOverloadAndDrain(t *testing.T) {
 	}
 }
 
+// TestGiveUp: a node that has waited for long enough leaves, and whoever still waits for it is told that the outcome is unknown.
+func TestGiveUp(t *testing.T) {
+	entered := make(chan struct{})
+	s := serve(t, 0, bus.ServiceConfig{Timeout: time.Hour}, backend{append: func(ctx context.Context, a event.Append) (event.Receipt, error) {
+		close(entered)
+		<-ctx.Done()
+		return event.Receipt{}, &event.UnknownError{RequestID: a.RequestID, Err: ctx.Err()}
+	}})
+	answered := make(chan string, 1)
+	go func() {
+		msg, err := s.nc.RequestWithContext(t.Context(), "accord.v1.append.account.7", []byte(`{"request_id":"r","events":[{"type":"T","data":1}]}`))
+		if err != nil {
+			t.Error(err)
+			msg = &nats.Msg{}
+		}
+		answered <- string(msg.Data)
+	}()
+	<-entered
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.service.Stop() }()
+	s.service.GiveUp()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if got := <-answered; !strings.Contains(got, `"outcome":"unknown"`) || !strings.Contains(got, `"request_id":"r"`) {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestWriteThatRunsOutOfTimeIsUnknown(t *testing.T) {
 	s := serve(t, 0, bus.ServiceConfig{Timeout: time.Minute}, backend{append: func(ctx context.Context, _ event.Append) (event.Receipt, error) {
 		<-ctx.Done()

@@ -72,7 +72,7 @@ func (m member) run(ctx context.Context, ready func()) (err error) {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { err = errors.Join(err, conn.Drain()) }() // what has reached this node is answered
 	subjects := bus.Subjects{Prefix: m.prefix, Cluster: m.voters()}
 	peers, err := bus.NewPeers(conn.Peers, bus.PeersConfig{Subjects: subjects, Self: m.name, Nodes: m.nodes, Incarnation: store.Incarnation(), Logger: m.logger})
 	if err != nil {
@@ -136,6 +136,7 @@ func (m member) serve(ctx context.Context, n *served, conn *bus.Conn, subjects b
 	m.logger.Info("node is draining", "node", m.name)
 	drain, cancel := context.WithTimeout(running, m.drainFor)
 	defer cancel()
+	defer context.AfterFunc(drain, service.GiveUp)()
 	err = n.Drain(drain)
 	err = errors.Join(err, service.Stop())
 	stop()
