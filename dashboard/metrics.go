@@ -71,7 +71,9 @@ func (s sample) log(status event.NodeStatus) {
 	info := prometheus.NewDesc("accord_node_info", "What the node is; always 1.", []string{"node", "cluster", "version", "store"}, nil)
 	s.to <- prometheus.MustNewConstMetric(info, prometheus.GaugeValue, 1, s.node, status.Cluster, status.Version, status.Store)
 	s.gauge("accord_incarnation", "How often the node's database has been opened.", float64(status.Incarnation))
-	s.gauge("accord_quorum_reachable", "Whether enough nodes answer for appends, this one included.", truth(status.Reason == ""))
+	if status.State != stateStarting && status.State != stateStopped { // else nothing is known of that
+		s.gauge("accord_quorum_reachable", "Whether enough nodes answer for appends, this one included; not there while the node starts.", truth(status.Reason == ""))
+	}
 	s.gauge("accord_nodes", "How many nodes the cluster has.", float64(len(status.Nodes)))
 	s.gauge("accord_appends_in_flight", "Appends under way through this node.", float64(status.InFlight))
 	s.gauge("accord_log_events", "Events in the node's log.", float64(status.Events))

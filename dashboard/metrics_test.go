@@ -71,6 +71,16 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestMetricsWhileStarting: whether enough nodes answer is not told while nobody has asked them.
+func TestMetricsWhileStarting(t *testing.T) {
+	for _, state := range []string{"starting", "stopped"} {
+		got := scrape(t, shown("n1", says(changed(healthy("n1"), func(s *event.NodeStatus) { s.State, s.Peers = state, nil }))))
+		if _, told := got["accord_quorum_reachable{node=n1}"]; told || got["accord_ready{node=n1}"] != 0 || got["accord_up{node=n1}"] != 1 {
+			t.Errorf("%s: got %v", state, got)
+		}
+	}
+}
+
 // TestMetricsWithoutQuorum: the alert that matters most.
 func TestMetricsWithoutQuorum(t *testing.T) {
 	got := scrape(t, shown("n1", says(changed(healthy("n1"), alone))))

@@ -12,7 +12,7 @@ import (
 // patience is how long a node may take to say how it is.
 const patience = 2 * time.Second
 
-// Source tells how a node is. It should give up when ctx ends; if it does not, it is not asked again before it has answered.
+// Source tells how a node is. It should give up when ctx ends. It is asked once at a time, so that one that does not is not asked again.
 type Source interface {
 	Status(ctx context.Context) (event.NodeStatus, error)
 }

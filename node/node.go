@@ -81,8 +81,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer n.state.set(stateStopped)
 	if n.cfg.single {
 		n.state.set(StateReady)
-		<-ctx.Done()
-		return nil
+		return n.watchStore(ctx)
 	}
 	machine, err := n.restore(ctx)
 	if err != nil {
@@ -92,7 +91,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel(nil)
 	var running sync.WaitGroup
 	n.state.set(StateCatchingUp)
-	for _, part := range []func(context.Context) error{n.write, n.execute, n.prune, n.becomeReady, func(ctx context.Context) error { return n.loop(ctx, machine) }} {
+	for _, part := range []func(context.Context) error{n.write, n.execute, n.prune, n.becomeReady, n.watchStore, func(ctx context.Context) error { return n.loop(ctx, machine) }} {
 		running.Go(func() {
 			if err := part(ctx); err != nil {
 				cancel(err)
@@ -104,6 +103,17 @@ func (n *Node) Run(ctx context.Context) error {
 		return fmt.Errorf("node %s: %w", n.cfg.Name, err)
 	}
 	return nil
+}
+
+// watchStore ends when the store has failed, though nothing may be about to be written: a node that can promise nothing is of no use, and who
+// runs it has to see that.
+func (n *Node) watchStore(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-n.store.Failed():
+		return fmt.Errorf("node %s: %w", n.cfg.Name, n.store.Failure())
+	}
 }
 
 // restore makes the Machine from the journal.

@@ -82,4 +82,7 @@ type Store interface {
 	Applier
 	LogMerger
 	Log
+	// Failed returns a channel that is closed once the store takes no writes any more, and Failure why that is: the node stops then.
+	Failed() <-chan struct{}
+	Failure() error
 }

@@ -109,6 +109,7 @@ type Store struct {
 	syncs       atomic.Uint64
 	work        work
 	failed      atomic.Pointer[error]
+	broken      chan struct{} // closed with the first failure
 	events      atomic.Uint64
 	last        atomic.Pointer[event.Position]
 	caughtUp    atomic.Pointer[string] // all that executes up to it came with another node's log
@@ -150,7 +151,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Limits == (event.Limits{}) {
 		cfg.Limits = event.DefaultLimits()
 	}
-	s := &Store{cfg: cfg}
+	s := &Store{cfg: cfg, broken: make(chan struct{})}
 	var err error
 	if path, isSQLite := strings.CutPrefix(cfg.URL, "sqlite:"); isSQLite {
 		s.engine, err = openSQLite(ctx, cfg, &s.work, path)
@@ -267,7 +268,17 @@ func (s *Store) abandon() (err error) {
 }
 
 // fail makes every later write fail: what is durable is not known any more, or the lock is lost.
-func (s *Store) fail(cause error) { s.failed.CompareAndSwap(nil, &cause) }
+func (s *Store) fail(cause error) {
+	if s.failed.CompareAndSwap(nil, &cause) {
+		close(s.broken)
+	}
+}
+
+// Failed returns a channel that is closed once the store refuses every later write: Failure says why.
+func (s *Store) Failed() <-chan struct{} { return s.broken }
+
+// Failure returns why the store refuses every write, wrapping ErrFailed; nil if it does not.
+func (s *Store) Failure() error { return s.usable() }
 
 // usable returns why the store must not be written to, if it must not.
 func (s *Store) usable() error {

@@ -13,6 +13,7 @@ import (
 	"natsaccord/bus"
 	"natsaccord/embeddednats"
 	"natsaccord/node"
+	"natsaccord/sqlstore"
 )
 
 // TestNodeJoinsAfterAnOutage has the NATS server gone while a node joins the others. It goes on, and joins when there is a server again.
@@ -27,7 +28,12 @@ func TestNodeJoinsAfterAnOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	alone, err := node.New(node.SingleNode("n1"), nil, nil)
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: "sqlite::memory:", Node: "n1", Nodes: []string{"n1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	alone, err := node.New(node.SingleNode("n1"), nil, store)
 	if err != nil {
 		t.Fatal(err)
 	}
