@@ -23,7 +23,7 @@ func follow(field, value string, getenv func(string) string) (string, error) {
 	case isSecret && scheme == "file":
 		return readSecret(field, rest, getenv)
 	case (isPath || isSecret) && scheme != "":
-		return "", fmt.Errorf("%s: not supported here by %s:", field, scheme)
+		return "", fmt.Errorf("%s: a reference by %s is not supported here", field, scheme)
 	}
 	return value, nil
 }
