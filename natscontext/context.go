@@ -129,18 +129,5 @@ func oneIdentity(flags map[string]string) error {
 	return nil
 }
 
-// Flags returns what to take over if some flags have values from elsewhere. Who comes as somebody else takes nothing of
-// who the context is, and who has another certificate takes no key for it. A password alone is for the context's user.
-func (c Context) Flags(taken func(flag string) bool) map[string]string {
-	flags := maps.Clone(c.flags)
-	if slices.ContainsFunc([]string{"user", "creds", "nkey", "token"}, taken) {
-		for _, flag := range []string{"user", "password", "creds", "nkey", "token"} {
-			delete(flags, flag)
-		}
-	}
-	if taken("tlscert") || taken("tlskey") {
-		delete(flags, "tlscert")
-		delete(flags, "tlskey")
-	}
-	return flags
-}
+// Flags returns what a context says, by the names of the CLI's flags.
+func (c Context) Flags() map[string]string { return maps.Clone(c.flags) }

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -32,8 +31,6 @@ func stored(t *testing.T, name, content string, more ...string) func(string) str
 		return ""
 	}
 }
-
-func nothing(string) bool { return false }
 
 // empty is how the CLI writes what is not set.
 const empty = `{"description":"a test","url":"nats://a:4222,nats://b:4222","socks_proxy":"","token":"","user":"","password":"","creds":"","nkey":"",
@@ -63,8 +60,8 @@ func TestLoad(t *testing.T) {
 		{"a password in a file", `{"user":"u","password":"file://` + secret + `"}`, map[string]string{"user": "u", "password": "hunter2"}},
 	} {
 		found, err := natscontext.Load("prod", stored(t, "prod", c.content, "DIR=/dir", "TOKEN=t0k"))
-		if err != nil || !maps.Equal(found.Flags(nothing), c.want) {
-			t.Errorf("%s: got %v, %v, want %v", c.what, found.Flags(nothing), err, c.want)
+		if err != nil || !maps.Equal(found.Flags(), c.want) {
+			t.Errorf("%s: got %v, %v, want %v", c.what, found.Flags(), err, c.want)
 		}
 	}
 }
@@ -75,7 +72,7 @@ func TestLoadByPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, err := natscontext.Load(path, func(string) string { return "" })
-	if err != nil || found.Flags(nothing)["server"] != "nats://a" {
+	if err != nil || found.Flags()["server"] != "nats://a" {
 		t.Errorf("got %v, %v", found, err)
 	}
 }
@@ -114,38 +111,6 @@ func TestNames(t *testing.T) {
 	for _, name := range []string{"", "..", "../prod", "a/b", `a\b`, "test"} {
 		if _, err := natscontext.Load(name, stored(t, "prod", `{}`)); err == nil {
 			t.Errorf("%q is found", name)
-		}
-	}
-}
-
-// TestFlags holds what remains of a context beside what is given elsewhere.
-func TestFlags(t *testing.T) {
-	const user, creds = `{"url":"s","user":"u","password":"p","cert":"c","key":"k","ca":"a"}`, `{"url":"s","creds":"c"}`
-	for _, c := range []struct {
-		content string
-		taken   string
-		want    string
-	}{
-		{user, "", "password server tlsca tlscert tlskey user"},
-		{user, "server", "password server tlsca tlscert tlskey user"}, // the flag wins all the same
-		{user, "password", "password server tlsca tlscert tlskey user"},
-		{user, "user", "server tlsca tlscert tlskey"},
-		{user, "creds", "server tlsca tlscert tlskey"},
-		{user, "nkey", "server tlsca tlscert tlskey"},
-		{user, "token", "server tlsca tlscert tlskey"},
-		{user, "tlscert", "password server tlsca user"},
-		{user, "tlskey", "password server tlsca user"},
-		{creds, "", "creds server"},
-		{creds, "password", "creds server"},
-		{creds, "tlsca", "creds server"},
-	} {
-		found, err := natscontext.Load("prod", stored(t, "prod", c.content))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := strings.Join(slices.Sorted(maps.Keys(found.Flags(func(flag string) bool { return flag == c.taken }))), " ")
-		if got != c.want {
-			t.Errorf("%s taken: got %s, want %s", c.taken, got, c.want)
 		}
 	}
 }

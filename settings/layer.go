@@ -27,6 +27,11 @@ type text string
 
 func (l layer) has(key string) bool { return l.values.Exists(key) }
 
+// gives tells whether a layer has something for a flag.
+func (l layer) gives(flag *pflag.Flag) bool {
+	return l.has(flag.Name) || isSecret(flag) && l.has(flag.Name+fileSuffix)
+}
+
 // value returns what a layer has for a flag. A secret may stand in a file of its own.
 func (l layer) value(flag *pflag.Flag) (value any, origin string, found bool, err error) {
 	inFile := flag.Name + fileSuffix

@@ -29,8 +29,8 @@ func TestPrint(t *testing.T) {
 	got := printed(t, []string{"ACCORD_CLUSTER=n1,n2", "ACCORD_NODE=true", "OTHER_PASSWORD=hunter2", "ACCORD_STORE=postgres://u:hunter2@h/d"}, "--drain", "5s")
 	want := strings.Join([]string{
 		`cluster: ["n1","n2"] # environment ACCORD_CLUSTER`, `context: "" # default`, `creds: "" # default`, `drain: 5s # flag`, `live: true # default`,
-		`node: "true" # environment ACCORD_NODE`, `password: '***' # environment OTHER_PASSWORD`, `scrub-rate: 10 # default`, `skew: 0.5 # default`,
-		`store: postgres://u:***@h/d # environment ACCORD_STORE`,
+		`node: "true" # environment ACCORD_NODE`, `own: false # default`, `password: '***' # environment OTHER_PASSWORD`, `scrub-rate: 10 # default`, `skew: 0.5 # default`,
+		`store: postgres://u:***@h/d # environment ACCORD_STORE`, `token: "" # default`, `user: "" # default`,
 	}, "\n")
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

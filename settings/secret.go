@@ -11,6 +11,9 @@ import (
 const (
 	otherVariable = "settings.variable"
 	secrecy       = "settings.secret"
+	group         = "settings.group"
+	completed     = "settings.completed"
+	replaced      = "settings.replaced"
 	wholly        = "wholly"
 	inURL         = "in a URL"
 )

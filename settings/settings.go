@@ -28,9 +28,8 @@ type Sources struct {
 	Apart   []string       // what follows Prefix in variables that are no settings, as TEST_
 	Environ []string       // the environment, as os.Environ has it
 
-	// Preset returns values that stand under one name elsewhere, as text by flag. It may leave out what does not go with
-	// what is taken, because it was given elsewhere with more weight.
-	Preset func(name string, taken func(flag string) bool) (map[string]string, error)
+	// Preset returns values that stand under one name elsewhere, as text by flag.
+	Preset func(name string) (map[string]string, error)
 }
 
 // Setting is a flag whose value is settled.
@@ -46,7 +45,7 @@ func File(f *pflag.FlagSet) {
 
 // Apply gives each flag that was not given its value: from the variable with the prefix, else from the other variable it
 // has, else from the file, else its default. A preset has less weight than the environment, and more than the file
-// unless it is the file that names it.
+// unless it is the file that names it. Flags that stand Together are settled as one.
 func (s Sources) Apply(f *pflag.FlagSet) ([]Setting, error) {
 	layers, errs := s.layers(f)
 	layers, err := s.withPreset(f, layers)
@@ -56,8 +55,8 @@ func (s Sources) Apply(f *pflag.FlagSet) ([]Setting, error) {
 		if flag.Name == FileFlag {
 			return
 		}
-		origin, err := settle(flag, layers)
-		settled, errs = append(settled, Setting{flag, origin}), append(errs, err)
+		origin, err := settle(flag, counting(f, flag, layers))
+		settled, errs = append(settled, Setting{flag, origin}), append(errs, err, refuseBeside(f, flag, layers))
 	})
 	return settled, errors.Join(errs...)
 }
@@ -84,7 +83,7 @@ func (s Sources) layers(f *pflag.FlagSet) ([]layer, []error) {
 // withPreset puts the preset that was named among the layers.
 func (s Sources) withPreset(f *pflag.FlagSet, layers []layer) ([]layer, error) {
 	flag := f.Lookup(PresetFlag)
-	if flag == nil || s.Preset == nil {
+	if flag == nil || s.Preset == nil || replacing(f, flag, layers) != "" {
 		return layers, nil
 	}
 	if _, err := settle(flag, layers); err != nil || flag.Value.String() == "" {
@@ -95,10 +94,7 @@ func (s Sources) withPreset(f *pflag.FlagSet, layers []layer) ([]layer, error) {
 		at = len(layers) // it is the file that names it
 	}
 	name := flag.Value.String()
-	values, err := s.Preset(name, func(name string) bool {
-		flag := f.Lookup(name)
-		return flag != nil && flag.Changed || slices.ContainsFunc(layers[:at], func(l layer) bool { return l.has(name) || l.has(name+fileSuffix) })
-	})
+	values, err := s.Preset(name)
 	if err != nil {
 		return layers, err
 	}

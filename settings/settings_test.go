@@ -24,7 +24,10 @@ type program struct {
 	skew     float64
 	store    string
 	password string
+	user     string
 	creds    string
+	token    string
+	own      bool
 }
 
 func newProgram() *program {
@@ -39,16 +42,24 @@ func newProgram() *program {
 	p.set.Float64Var(&p.skew, "skew", 0.5, "")
 	p.set.StringVar(&p.store, "store", "", "")
 	p.set.StringVar(&p.password, "password", "", "")
+	p.set.StringVar(&p.user, "user", "", "")
 	p.set.StringVar(&p.creds, "creds", "", "")
+	p.set.StringVar(&p.token, "token", "", "")
+	p.set.BoolVar(&p.own, "own", false, "")
 	settings.SecretURL(p.set, "store")
 	settings.Secret(p.set, "password")
 	settings.Variable(p.set, "node", "OTHER_NODE")
 	settings.Variable(p.set, "password", "OTHER_PASSWORD")
+	settings.Variable(p.set, "creds", "OTHER_CREDS")
 	settings.Variable(p.set, settings.PresetFlag, "OTHER_CONTEXT")
+	settings.Secret(p.set, "token")
+	settings.Together(p.set, "user", "creds", "token")
+	settings.Completes(p.set, "password", "user")
+	settings.Instead(p.set, "own", settings.PresetFlag, "user", "creds", "token", "password")
 	return p
 }
 
-// apply settles a program's flags. Presets are one, prod, with node, creds and password, unless those do not go together.
+// apply settles a program's flags. Presets are prod, with node and creds, and guest, with a user and no more.
 func (p *program) apply(t *testing.T, environ []string, args ...string) ([]settings.Setting, error) {
 	t.Helper()
 	if err := p.set.Parse(args); err != nil {
@@ -56,15 +67,14 @@ func (p *program) apply(t *testing.T, environ []string, args ...string) ([]setti
 	}
 	return settings.Sources{
 		Known: newProgram().set, Prefix: "ACCORD_", Apart: []string{"TEST_"}, Environ: environ,
-		Preset: func(name string, taken func(string) bool) (map[string]string, error) {
-			if name != "prod" {
-				return nil, errors.New("no such context")
+		Preset: func(name string) (map[string]string, error) {
+			switch name {
+			case "prod":
+				return map[string]string{"node": "preset", "creds": "preset.creds"}, nil
+			case "guest":
+				return map[string]string{"user": "guest", "password": "preset"}, nil
 			}
-			values := map[string]string{"node": "preset", "creds": "preset.creds"}
-			if taken("password") {
-				delete(values, "creds")
-			}
-			return values, nil
+			return nil, errors.New("no such context")
 		},
 	}.Apply(p.set)
 }
@@ -121,13 +131,65 @@ func originOf(all []settings.Setting, name string) string {
 	return "nowhere"
 }
 
-func TestPresetLeavesOut(t *testing.T) {
+// TestTogether holds that what stands together comes from one place, and a password from there or from a weightier one.
+func TestTogether(t *testing.T) {
 	secret := written(t, "pw")
-	for _, environ := range [][]string{{"OTHER_PASSWORD=pw"}, {"ACCORD_PASSWORD_FILE=" + secret}} {
+	user, creds := written(t, "user: file\npassword: file\n"), written(t, "creds: file\npassword-file: "+secret+"\n")
+	naming, password := written(t, "context: guest\npassword: file\n"), written(t, "password: file\n")
+	for _, c := range []struct {
+		what    string
+		environ []string
+		args    []string
+		want    string // user, creds, token and password
+	}{
+		{"a file", nil, []string{"--config", user}, "file,,,file"},
+		{"a context before a file", nil, []string{"--config", user, "--context", "prod"}, ",preset.creds,,"},
+		{"a context's user before a file's credentials", nil, []string{"--config", creds, "--context", "guest"}, "guest,,,preset"},
+		{"a file before the context it names", nil, []string{"--config", naming}, "guest,,,file"},
+		{"a variable before a context", []string{"ACCORD_USER=own"}, []string{"--context", "guest"}, "own,,,"},
+		{"a secret's file before a context", []string{"ACCORD_TOKEN_FILE=" + secret}, []string{"--context", "guest"}, ",,pw,"},
+		{"variables before a file", []string{"OTHER_PASSWORD=other", "ACCORD_USER=own"}, []string{"--config", creds}, "own,,,"},
+		{"one kind of variables before the other", []string{"OTHER_CREDS=other", "ACCORD_TOKEN=own"}, nil, ",,own,"},
+		{"the other kind of variables before a file", []string{"OTHER_CREDS=other"}, []string{"--config", user}, ",other,,"},
+		{"a flag before all", []string{"OTHER_CREDS=other", "ACCORD_USER=own", "ACCORD_PASSWORD=own"}, []string{"--config", user, "--context", "prod", "--token", "flag"}, ",,flag,"},
+		{"two flags", []string{"ACCORD_TOKEN=own"}, []string{"--user", "flag", "--password", "flag"}, "flag,,,flag"},
+		{"an empty flag", nil, []string{"--config", user, "--creds", ""}, ",,,"},
+		{"a password for a file's user", []string{"OTHER_PASSWORD=other"}, []string{"--config", user}, "file,,,other"},
+		{"a secret's file for a context's user", []string{"ACCORD_PASSWORD_FILE=" + secret}, []string{"--context", "guest"}, "guest,,,pw"},
+		{"a password by a flag", nil, []string{"--config", user, "--password", "flag"}, "file,,,flag"},
+		{"a file's password behind a context", nil, []string{"--config", password, "--context", "guest"}, "guest,,,preset"},
+		{"a password alone", nil, []string{"--config", password}, ",,,file"},
+	} {
 		p := newProgram()
-		if _, err := p.apply(t, environ, "--context", "prod"); err != nil || p.creds != "" || p.node != "preset" {
-			t.Errorf("%q: got creds %q, node %q, %v, want no creds", environ, p.creds, p.node, err)
+		all, err := p.apply(t, c.environ, c.args...)
+		if got := strings.Join([]string{p.user, p.creds, p.token, p.password}, ","); err != nil || got != c.want {
+			t.Errorf("%s: got %s, %v, want %s", c.what, got, err, c.want)
 		}
+		if p.creds == "" && !p.set.Changed("creds") && originOf(all, "creds") != "default" {
+			t.Errorf("%s: creds are from %s, and are not set", c.what, originOf(all, "creds"))
+		}
+	}
+}
+
+// TestInstead holds what a switch has left aside, broken or not.
+func TestInstead(t *testing.T) {
+	environ := []string{"ACCORD_TOKEN_FILE=/nowhere/at/all", "OTHER_PASSWORD=other", "ACCORD_CONTEXT=test", "ACCORD_CONFIG=" + written(t, "own: true\nuser: file\n")}
+	p := newProgram()
+	if _, err := p.apply(t, environ); err != nil || p.user != "" || p.token != "" || p.password != "" || !p.own {
+		t.Errorf("got %+v, %v, want nothing but the switch", p, err)
+	}
+	if _, err := newProgram().apply(t, environ, "--creds", "flag"); err == nil || err.Error() != "flag: creds does not go with own" {
+		t.Errorf("a flag: got %v, want it refused", err)
+	}
+	if _, err := newProgram().apply(t, environ, "--context", "prod"); err == nil || err.Error() != "flag: context does not go with own" {
+		t.Errorf("a context by a flag: got %v, want it refused", err)
+	}
+	if _, err := newProgram().apply(t, environ, "--own=false"); err == nil || !strings.Contains(err.Error(), "no such context") {
+		t.Errorf("off by a flag: got %v, want the context missed", err)
+	}
+	p = newProgram()
+	if _, err := p.apply(t, []string{"OTHER_CREDS=other"}, "--own"); err != nil || p.creds != "" {
+		t.Errorf("on by a flag: got %q, %v", p.creds, err)
 	}
 }
 

@@ -69,8 +69,8 @@ func TestConfigPrint(t *testing.T) {
 	}
 	squeezed := regexp.MustCompile(` +`).ReplaceAllString(out, " ")
 	for _, want := range []string{
-		"node: n1 # file " + path, "store: postgres://u:***@h/d # file " + path, "password: '***' # environment NATS_PASSWORD", "token: '***' # file " + path,
-		"user: jim # environment NATS_USER", `server: ["nats://***@h","b"] # environment ACCORD_SERVER`, "drain: 1m30s # flag", "prefix: accord # default", "creds: n1.creds # file " + path,
+		"node: n1 # file " + path, "store: postgres://u:***@h/d # file " + path, "password: '***' # environment NATS_PASSWORD", "token: \"\" # default",
+		"user: jim # environment NATS_USER", `server: ["nats://***@h","b"] # environment ACCORD_SERVER`, "drain: 1m30s # flag", "prefix: accord # default", "creds: \"\" # default",
 	} {
 		if !strings.Contains(squeezed, want+"\n") {
 			t.Errorf("got %s, want %q", squeezed, want)

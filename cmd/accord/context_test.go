@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -94,4 +95,48 @@ func TestSelectedContext(t *testing.T) {
 	if code, out := runIn(t, environ, "config", "print", "--context", "prod"); code != exitDone || !strings.Contains(out, `# context prod`) {
 		t.Errorf("got %d, %s", code, out)
 	}
+}
+
+// TestOneIdentity holds that nobody's password goes along with who somebody else is: a context, a file and variables are not mixed.
+func TestOneIdentity(t *testing.T) {
+	environ := contexts(t, map[string]string{
+		"prod":  `{"url":"tls://prod:4222","creds":"/prod.creds"}`,
+		"guest": `{"url":"tls://guest:4222","user":"guest","password":"hunter2","cert":"guest.pem","key":"guest.key"}`,
+	})
+	alice := written(t, "alice.yaml", "user: alice\npassword: hunter2\nserver: tls://mine\ntlscert: alice.pem\ntlskey: alice.key\n")
+	creds := written(t, "creds.yaml", "creds: n1.creds\n")
+	for _, c := range []struct {
+		what    string
+		environ []string
+		args    []string
+		given   []string // and where they are from
+	}{
+		{"a file", nil, []string{"--config", alice}, []string{"user file", "password file", "tlscert file", "tlskey file"}},
+		{"a context over a file", nil, []string{"--config", alice, "--context", "prod"}, []string{"creds context", "tlscert file", "tlskey file"}},
+		{"a context's user over a file's", nil, []string{"--config", alice, "--context", "guest"}, []string{"user context", "password context", "tlscert context", "tlskey context"}},
+		{"variables over a file", []string{"NATS_USER=u", "NATS_PASSWORD=hunter2"}, []string{"--config", creds}, []string{"user environment", "password environment"}},
+		{"a token over a file", nil, []string{"--config", alice, "--token", "hunter2"}, []string{"token flag", "tlscert file", "tlskey file"}},
+		{"a password for a file's user", []string{"NATS_PASSWORD=hunter2"}, []string{"--config", alice}, []string{"user file", "password environment", "tlscert file", "tlskey file"}},
+		{"a certificate over a context's", []string{"NATS_CERT=mine.pem"}, []string{"--context", "guest"}, []string{"user context", "password context", "tlscert environment"}},
+	} {
+		code, out := runIn(t, append(environ, c.environ...), append([]string{"config", "print"}, c.args...)...)
+		if code != exitDone || strings.Contains(out, "hunter2") {
+			t.Errorf("%s: got %d, %s", c.what, code, out)
+		}
+		if got, want := originsOf(out), strings.Join(c.given, ", "); got != want {
+			t.Errorf("%s: got %s, want %s", c.what, got, want)
+		}
+	}
+}
+
+// originsOf returns who config print says somebody is, and where that is from.
+func originsOf(printed string) string {
+	var given []string
+	for _, name := range []string{"user", "creds", "nkey", "token", "password", "tlscert", "tlskey"} {
+		found := regexp.MustCompile(`(?m)^` + name + `: .*# (\w+)`).FindStringSubmatch(printed)
+		if found == nil || found[1] != "default" {
+			given = append(given, name+" "+strings.Join(found[min(1, len(found)):], ""))
+		}
+	}
+	return strings.Join(given, ", ")
 }

@@ -38,6 +38,9 @@ func natsFlags(f *pflag.FlagSet, c *bus.Config) {
 	settings.SecretURL(f, "server")
 	settings.Secret(f, "password")
 	settings.Secret(f, "token")
+	settings.Together(f, "user", "creds", "nkey", "token")
+	settings.Completes(f, "password", "user")
+	settings.Together(f, "tlscert", "tlskey")
 }
 
 // prefixFlag adds the flag for where a cluster's subjects are.
@@ -78,9 +81,9 @@ func (m Main) sources() settings.Sources {
 	new(process).flags(known)
 	return settings.Sources{
 		Known: known, Prefix: "ACCORD_", Apart: []string{"TEST_", "REQUIRE_", "BENCH_", "UPDATE_"}, Environ: m.Environ,
-		Preset: func(name string, taken func(flag string) bool) (map[string]string, error) {
+		Preset: func(name string) (map[string]string, error) {
 			found, err := natscontext.Load(name, m.getenv)
-			return found.Flags(taken), err
+			return found.Flags(), err
 		},
 	}
 }
