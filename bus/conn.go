@@ -297,12 +297,12 @@ func (cfg Config) checkServer(server string) error {
 		return nil
 	case "nats", "ws":
 	default:
-		return fmt.Errorf("bus: server %s has scheme %q, want nats, tls, ws or wss", u.Redacted(), u.Scheme)
+		return fmt.Errorf("bus: server %s has scheme %q, want nats, tls, ws or wss", redact([]string{server}), u.Scheme)
 	}
 	if cfg.Insecure || cfg.usesTLS() || isLoopback(u.Hostname()) {
 		return nil
 	}
-	return fmt.Errorf("bus: server %s is not encrypted and not on this machine: use tls://, or say insecure", u.Redacted())
+	return fmt.Errorf("bus: server %s is not encrypted and not on this machine: use tls://, or say insecure", redact([]string{server}))
 }
 
 func isLoopback(host string) bool {

@@ -99,6 +99,8 @@ func TestDialRefuses(t *testing.T) {
 		{"no URL", "is no URL", bus.Config{Node: "n1", Servers: []string{"nats://"}}},
 		{"another scheme", "scheme \"http\"", bus.Config{Node: "n1", Servers: []string{"http://127.0.0.1"}}},
 		{"in the clear to another machine", "is not encrypted", bus.Config{Node: "n1", Servers: []string{"nats://u:secret@example.com:4222"}}},
+		{"a token in the clear to another machine", "nats://***@db.example.com is not encrypted", bus.Config{Node: "n1", Servers: []string{"nats://secret@db.example.com"}}},
+		{"a token to another scheme", "http://***@db.example.com has scheme", bus.Config{Node: "n1", Servers: []string{"http://secret@db.example.com"}}},
 		{"one of several in the clear", "is not encrypted", bus.Config{Node: "n1", Servers: []string{s.URL(), "nats://10.1.2.3"}}},
 		{"a certificate without its key", "go together", bus.Config{Node: "n1", Servers: url, TLSCert: "cert.pem"}},
 		{"authorities that are none", "holds no certificate", bus.Config{Node: "n1", Servers: url, TLSCA: notPEM}},

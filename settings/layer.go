@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/env/v2"
@@ -147,7 +148,8 @@ func (s Sources) file(path string) (layer, error) {
 	var errs []error
 	for _, key := range l.values.Keys() {
 		if keys[key] == "" {
-			errs = append(errs, fmt.Errorf("file %s: unknown key %q, the nearest there is is %q", path, key, nearest(key, keys)))
+			key = quotable(key, keys)
+			errs = append(errs, fmt.Errorf("file %s: unknown key %q, the nearest there is is %q", path, key, nearest(strings.TrimSuffix(key, "…"), keys)))
 		}
 	}
 	return l, errors.Join(errs...)
@@ -168,12 +170,31 @@ func (d document) Unmarshal(content []byte) (map[string]any, error) {
 	return d.YAML.Unmarshal(content)
 }
 
-// withoutContent takes from an error what it quotes of the file, which may be a secret. Keys it quotes remain.
+// withoutContent takes from an error what it quotes of the file, which may be a secret. The names of keys it quotes remain.
 func withoutContent(err error) error {
 	if _, ok := errors.AsType[*os.PathError](err); ok {
 		return err
 	}
-	return errors.New(regexp.MustCompile("'[^']*'|`[^`]*`").ReplaceAllString(err.Error(), "…"))
+	message := regexp.MustCompile("'[^']*'|`[^`]*`").ReplaceAllString(err.Error(), "…")
+	return errors.New(regexp.MustCompile(`"(\\.|[^"\\])*"`).ReplaceAllStringFunc(message, func(quoted string) string {
+		return `"` + quotable(strings.Trim(quoted, `"`), nil) + `"`
+	}))
+}
+
+// quotable returns what may be told of a key. What follows a name in it may be a secret that a space is missing before, as in password:SECRET, and so
+// may what stands in braces behind a known one.
+func quotable(key string, known map[string]string) string {
+	if first, _, within := strings.Cut(key, "."); within && known[first] != "" {
+		return first + "…"
+	}
+	if i := strings.IndexFunc(key, func(r rune) bool { return !isNameRune(r) }); i >= 0 {
+		return key[:i] + "…"
+	}
+	return key
+}
+
+func isNameRune(r rune) bool {
+	return r == '-' || r == '_' || r == '.' || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
 // textLayer is values that are all text.

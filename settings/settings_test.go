@@ -237,6 +237,11 @@ func TestRefused(t *testing.T) {
 	for _, c := range []struct{ what, file, variable, want string }{
 		{"an unknown key", "stroe: hunter2\n", "", `unknown key "stroe", the nearest there is is "store"`},
 		{"an unknown path", "nats:\n  pasword: hunter2\n", "", `unknown key "nats.pasword", the nearest there is is "password"`},
+		{"no space behind a key", "password:hunter2: x\n", "", `unknown key "password…", the nearest there is is "password"`},
+		{"no space in braces", "{password:hunter2}\n", "", `unknown key "password…", the nearest there is is "password"`},
+		{"an equals sign in braces", "{pasword=hunter2}\n", "", `unknown key "pasword…", the nearest there is is "password"`},
+		{"braces for text", "password: {hunter2}\n", "", `unknown key "password…", the nearest there is is "password"`},
+		{"no space, twice", "{password:hunter2, password:hunter2}\n", "", `mapping key "password…" already defined`},
 		{"a file in a file", "config: hunter2\n", "", `unknown key "config"`},
 		{"an unknown variable", "", "ACCORD_STROE=hunter2", "unknown variable ACCORD_STROE, the nearest there is is ACCORD_STORE"},
 		{"an unknown variable that is nearly a service's", "", "ACCORD_PORTS=hunter2", "unknown variable ACCORD_PORTS"},

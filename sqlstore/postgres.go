@@ -46,14 +46,40 @@ func openPostgres(ctx context.Context, cfg Config, work *work, fail func(error))
 
 // parsePostgres reads the URL, and refuses what others could overhear.
 func parsePostgres(cfg Config) (*pgxpool.Config, error) {
+	if isSplitWrong(cfg.URL) {
+		return nil, errSplit
+	}
 	poolConfig, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: parse the Postgres URL: %w", err)
+	}
+	if hasSecretHost(poolConfig.ConnConfig) {
+		return nil, errSplit
 	}
 	if !cfg.AllowUnsafe && isOpen(poolConfig.ConnConfig) {
 		return nil, fmt.Errorf("%w: the connection to %s may be unencrypted; use sslmode=require or stricter, or allow it explicitly", ErrUnsafe, poolConfig.ConnConfig.Host)
 	}
 	return poolConfig, nil
+}
+
+// errSplit is that what may be a password would be taken for a host or a database, which errors quote.
+var errSplit = errors.New("sqlstore: the Postgres URL has an @ where none is wanted: write %40 for one in a user, a password or a database, and %2F for a /")
+
+// isSplitWrong tells whether a URL has another @ before its parameters than the one before the host.
+func isSplitWrong(url string) bool {
+	_, rest, _ := strings.Cut(url, "://")
+	rest, _, _ = strings.Cut(rest, "?")
+	authority, path, _ := strings.Cut(rest, "/")
+	return strings.Count(authority, "@") > 1 || strings.Contains(path, "@")
+}
+
+// hasSecretHost tells whether a host has an @ that does not begin the name of an abstract socket.
+func hasSecretHost(c *pgx.ConnConfig) bool {
+	secret := strings.LastIndexByte(c.Host, '@') > 0
+	for _, fallback := range c.Fallbacks {
+		secret = secret || strings.LastIndexByte(fallback.Host, '@') > 0
+	}
+	return secret
 }
 
 // connectPostgres connects, and locks the database.
