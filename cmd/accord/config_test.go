@@ -42,6 +42,8 @@ func TestConfigCheck(t *testing.T) {
 		{"Postgres in the clear", good, []string{"ACCORD_STORE=postgres://u:hunter2@db.example.com/d?sslmode=disable"}, nil, exitUsage, []string{"may be unencrypted"}},
 		{"half a certificate", good, []string{"NATS_CERT=c.pem"}, nil, exitUsage, []string{"go together"}},
 		{"a NATS server of its own", good, []string{"NATS_URL=nats://h.example.com"}, []string{"--embedded-nats"}, exitDone, []string{"valid\n"}},
+		{"a NATS server of its own, and flags for another", good, nil, []string{"--embedded-nats", "--server", "nats://127.0.0.1", "--token", "hunter2"}, exitUsage,
+			[]string{"server does not go with embedded-nats", "token does not go with embedded-nats"}},
 		{"a missing context", good, []string{"NATS_CONTEXT=nobody", "XDG_CONFIG_HOME=/nowhere/at/all"}, nil, exitUsage, []string{`context "nobody"`}},
 		{"a wrong variable", good, []string{"ACCORD_DRIAN=5s"}, nil, exitUsage, []string{"ACCORD_DRIAN, the nearest there is is ACCORD_DRAIN"}},
 	} {

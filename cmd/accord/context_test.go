@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -139,4 +140,33 @@ func originsOf(printed string) string {
 		}
 	}
 	return strings.Join(given, ", ")
+}
+
+// TestOwnServerNeedsNoContext holds that what environment and file say of another NATS server does not keep a node from its own.
+func TestOwnServerNeedsNoContext(t *testing.T) {
+	environ := contexts(t, map[string]string{"prod": `{"url":"tls://prod:4222","creds":"/prod.creds","ca":"/prod.pem","inbox_prefix":"_INBOX_prod"}`})
+	path := written(t, "a.yaml", "node: n1\nsingle: true\nstore: \"sqlite::memory:\"\nembedded-nats: true\nserver: tls://mine\nuser: alice\npassword: hunter2\n")
+	for _, more := range [][]string{
+		{"NATS_CONTEXT=prod"}, {"NATS_CONTEXT=nobody"}, {"ACCORD_CONTEXT=prod"}, {"NATS_CA=/nowhere/at/all", "NATS_CREDS=/nowhere/at/all", "NATS_URL=nats://h.example.com", "NATS_CERT=c.pem"},
+	} {
+		environ := append(environ, append(more, "ACCORD_CONFIG="+path)...)
+		if code, out := runIn(t, environ, "config", "check"); code != exitDone {
+			t.Errorf("%v: config check: got %d, %s", more, code, out)
+		}
+		code, out := runIn(t, environ, "config", "print")
+		for _, name := range []string{"server", "context", "creds", "user", "password", "tlscert", "tlsca", "inbox-prefix"} {
+			if code != exitDone || !regexp.MustCompile(`(?m)^`+name+`: .*# default$`).MatchString(out) {
+				t.Errorf("%v: config print: got %d, %s, want %s not set", more, code, out, name)
+			}
+		}
+	}
+	t.Run("node", func(t *testing.T) {
+		taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:4222")
+		if err != nil {
+			t.Skip(err)
+		}
+		taken.Close()
+		startNodeIn(t, append(environ, "NATS_CONTEXT=prod", "NATS_CA=/nowhere/at/all", "ACCORD_CONFIG="+path), []string{"node"})
+		awaitReady(t, "nats://127.0.0.1:4222", 1)
+	})
 }

@@ -43,6 +43,11 @@ func natsFlags(f *pflag.FlagSet, c *bus.Config) {
 	settings.Together(f, "tlscert", "tlskey")
 }
 
+// ownServer names the switch of a node that runs a NATS server: nothing of how to reach another one goes with it.
+func ownServer(f *pflag.FlagSet, name string) {
+	settings.Instead(f, name, "server", settings.PresetFlag, "creds", "nkey", "user", "password", "token", "tlscert", "tlskey", "tlsca")
+}
+
 // prefixFlag adds the flag for where a cluster's subjects are.
 func prefixFlag(f *pflag.FlagSet, prefix *string) {
 	f.StringVar(prefix, "prefix", bus.DefaultPrefix, "prefix of all subjects")

@@ -56,6 +56,7 @@ func (p *process) flags(f *pflag.FlagSet) {
 	f.DurationVar(&one.drainFor, "drain", 15*time.Second, "how long a graceful stop waits for appends under way")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "log details")
 	natsFlags(f, &one.nats)
+	ownServer(f, "embedded-nats")
 }
 
 // alone makes a node the only one of its cluster, if it is to be single and nobody said who its nodes are.
