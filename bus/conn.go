@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -211,6 +212,9 @@ func (cfg Config) options(name string) ([]nats.Option, error) {
 
 func (cfg Config) credentials(options []nats.Option) ([]nats.Option, error) {
 	if cfg.Creds != "" {
+		if err := checkCredentials(cfg.Creds); err != nil {
+			return nil, fmt.Errorf("bus: read credentials %s: %w", cfg.Creds, err)
+		}
 		options = append(options, nats.UserCredentials(cfg.Creds))
 	}
 	if cfg.NKey != "" {
@@ -227,6 +231,19 @@ func (cfg Config) credentials(options []nats.Option) ([]nats.Option, error) {
 		options = append(options, nats.Token(cfg.Token))
 	}
 	return options, nil
+}
+
+// checkCredentials reads a file as it is read again whenever a connection is made.
+func checkCredentials(path string) error {
+	var o nats.Options
+	if err := nats.UserCredentials(path)(&o); err != nil {
+		return err
+	}
+	if _, err := o.UserJWT(); err != nil {
+		return err
+	}
+	_, err := o.SignatureCB([]byte("nonce"))
+	return err
 }
 
 func (cfg Config) tls(options []nats.Option) ([]nats.Option, error) {
@@ -264,21 +281,30 @@ func (cfg Config) Validate() error {
 	return cfg.validateLinks()
 }
 
-// validateLinks checks how servers are reached.
+// validateLinks checks how servers are reached, and reads the files that takes.
 func (cfg Config) validateLinks() error {
+	_, errCredentials := cfg.credentials(nil)
+	_, errTLS := cfg.tls(nil)
 	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
-		return errors.New("bus: Config.TLSCert and Config.TLSKey go together")
+		errTLS = errors.New("bus: Config.TLSCert and Config.TLSKey go together")
 	}
-	if cfg.InProcess != nil {
-		return nil
-	}
-	if len(cfg.Servers) == 0 {
-		return errors.New("bus: Config.Servers is empty, want at least one URL")
+	errs := []error{errCredentials, errTLS, checkInboxPrefix(cfg.InboxPrefix)}
+	if cfg.InProcess == nil && len(cfg.Servers) == 0 {
+		errs = append(errs, errors.New("bus: Config.Servers is empty, want at least one URL"))
 	}
 	for _, server := range cfg.Servers {
-		if err := cfg.checkServer(server); err != nil {
-			return err
+		if cfg.InProcess == nil {
+			errs = append(errs, cfg.checkServer(server))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkInboxPrefix refuses what makes no subject: the server would, or nobody would get an answer.
+func checkInboxPrefix(prefix string) error {
+	isBad := func(r rune) bool { return r <= ' ' || r == '*' || r == '>' || r == 0x7f }
+	if prefix != "" && (strings.ContainsFunc(prefix, isBad) || slices.Contains(strings.Split(prefix, "."), "")) {
+		return fmt.Errorf("bus: Config.InboxPrefix is %q, want a subject without wildcards", prefix)
 	}
 	return nil
 }

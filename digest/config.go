@@ -60,6 +60,9 @@ func (c Config) due(events uint64) time.Duration {
 	return time.Duration(c.MarkEvery) * time.Second / time.Duration(min(rate, uint64(c.ScrubRate)))
 }
 
+// Validate refuses what New would refuse.
+func (c Config) Validate() error { return c.withDefaults().validate() }
+
 func (c Config) validate() error {
 	switch {
 	case !slices.Contains(c.Nodes, c.Self):

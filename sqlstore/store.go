@@ -131,6 +131,8 @@ var (
 // Validate refuses what Open would refuse without looking at a database. It does not quote the URL, which may hold a password.
 func (cfg Config) Validate() error {
 	switch {
+	case cfg.URL == "sqlite:":
+		return errors.New("sqlstore: Config.URL is sqlite: without a path")
 	case strings.HasPrefix(cfg.URL, "sqlite:"):
 		return nil
 	case strings.HasPrefix(cfg.URL, "postgres://"), strings.HasPrefix(cfg.URL, "postgresql://"):

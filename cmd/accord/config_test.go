@@ -36,7 +36,7 @@ func TestConfigCheck(t *testing.T) {
 		{"flags only", "", nil, []string{"--node", "n1", "--single", "--store", "sqlite::memory:"}, exitDone, []string{"valid\n"}},
 		{"an empty file", "", nil, nil, exitUsage, []string{"--node and --store are required"}},
 		{"all at once", "node: n9\ncluster: n1,n2,n3\nstore: mysql://root:hunter2@h\nfast-quorum: 9\nserver: nats://u:hunter2@h.example.com\nliv: true\ndrain: 5\nsingle: true\n", nil, nil, exitUsage,
-			[]string{`unknown key "liv", the nearest there is is "live"`, "drain: is a number, want a duration", "--fast-quorum is 9", "does not name --node n9",
+			[]string{`unknown key "liv", the nearest there is is "live"`, "drain: is a number, want a duration", "--fast-quorum is 9", `does not name --node "n9"`,
 				"--single goes with one node", "want postgres://… or sqlite:PATH", "h.example.com is not encrypted"}},
 		{"a broken Postgres URL", good, nil, []string{"--store", "postgres://u:hunter2@h:port/d"}, exitUsage, []string{"parse the Postgres URL"}},
 		{"Postgres in the clear", good, []string{"ACCORD_STORE=postgres://u:hunter2@db.example.com/d?sslmode=disable"}, nil, exitUsage, []string{"may be unencrypted"}},
@@ -93,7 +93,7 @@ func TestHelpTellsNoSecrets(t *testing.T) {
 	}
 }
 
-// TestConfigExamples holds that the examples of docs/configuration.md are valid, but for secrets' files, which are not there.
+// TestConfigExamples holds that the examples of docs/configuration.md are valid, but for secrets' and credentials' files, which are not there.
 func TestConfigExamples(t *testing.T) {
 	page, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
@@ -104,8 +104,11 @@ func TestConfigExamples(t *testing.T) {
 		t.Fatal("no example found")
 	}
 	secret := written(t, "secret", "postgres://accord:hunter2@db.example.com/accord?sslmode=require\n")
+	creds := written(t, "n1.creds", "-----BEGIN NATS USER JWT-----\ne30.e30.e30\n------END NATS USER JWT------\n\n"+
+		"-----BEGIN USER NKEY SEED-----\nSUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY\n------END USER NKEY SEED------\n")
 	for _, example := range found {
 		content := regexp.MustCompile(`(?m)(-file: ).*`).ReplaceAllString(example[1], "${1}"+secret)
+		content = regexp.MustCompile(`(?m)^(creds: ).*`).ReplaceAllString(content, "${1}"+creds)
 		if code, out := run(t, "config", "check", "--config", written(t, "a.yaml", content)); code != exitDone {
 			t.Errorf("got %d, %s of\n%s", code, out, content)
 		}

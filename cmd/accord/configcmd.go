@@ -50,7 +50,7 @@ func (m Main) settled(use, short string, p *process, run func(all []settings.Set
 	return c
 }
 
-// check says all that is wrong and can be known without opening anything.
+// check says all that is wrong and can be known without opening a database or a connection.
 func (p *process) check() error {
 	p.alone()
 	one := p.one
@@ -58,8 +58,7 @@ func (p *process) check() error {
 	if one.store != "" {
 		errs = append(errs, sqlstore.Config{URL: one.store, AllowUnsafe: one.unsafe}.Validate())
 	}
-	if one.nats.Node = one.name; one.name != "" && !p.embedded {
-		errs = append(errs, one.nats.Validate())
-	}
+	one.nats.Node = "any" // names are checked apart
+	errs = append(errs, one.nats.Validate())
 	return errors.Join(errs...)
 }

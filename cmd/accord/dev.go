@@ -77,7 +77,7 @@ func (d dev) validate() error {
 	case d.memory && d.dir != "":
 		return fmt.Errorf("%w: --memory and --dir exclude each other", errUsage)
 	}
-	return checkVoting(d.fast, d.elect, d.names())
+	return errors.Join(checkVoting(d.fast, d.elect, d.names()), checkScrub(d.scrubEvery, d.scrubRate), checkPage(d.http))
 }
 
 // names returns what the nodes are called.

@@ -66,6 +66,14 @@ func scrubFlags(f *pflag.FlagSet, every *time.Duration, rate *int) {
 	f.IntVar(rate, "scrub-rate", digest.DefaultScrubRate, "events read again in a second, at most; fewer if those do for all in 25 s")
 }
 
+// checkScrub checks those flags.
+func checkScrub(every time.Duration, rate int) error {
+	if err := (digest.Config{Self: "any", Nodes: []string{"any"}, ScrubEvery: every, ScrubRate: rate}).Validate(); err != nil {
+		return fmt.Errorf("%w: --scrub-every is %s and --scrub-rate is %d: %w", errUsage, every, rate, err)
+	}
+	return nil
+}
+
 // configured adds flags to a command that are settings: before it runs, those that were not given are set from elsewhere.
 func (m Main) configured(c *cobra.Command, f *pflag.FlagSet, add func(f *pflag.FlagSet)) {
 	set := pflag.NewFlagSet(c.Name(), pflag.ContinueOnError)

@@ -66,15 +66,15 @@ func (p *process) alone() {
 	}
 }
 
-// validate says all that is wrong.
+// validate says all that is wrong with what this program makes of its flags.
 func (p *process) validate() error {
 	one := p.one
-	errs := []error{checkVoting(one.fast, one.electorate, one.nodes), checkPage(p.http)}
+	errs := []error{one.checkNames(), checkVoting(one.fast, one.electorate, one.nodes), checkScrub(one.scrubEvery, one.scrubRate), checkPage(p.http)}
 	if one.name == "" || one.store == "" {
 		errs = append(errs, fmt.Errorf("%w: --node and --store are required", errUsage))
 	}
 	if one.name != "" && !slices.Contains(one.nodes, one.name) {
-		errs = append(errs, fmt.Errorf("%w: --cluster %v does not name --node %s", errUsage, one.nodes, one.name))
+		errs = append(errs, fmt.Errorf("%w: --cluster %q does not name --node %q", errUsage, one.nodes, one.name))
 	}
 	if one.single && len(one.nodes) != 1 {
 		errs = append(errs, fmt.Errorf("%w: --single goes with one node", errUsage))
@@ -83,9 +83,8 @@ func (p *process) validate() error {
 }
 
 func (m Main) node(ctx context.Context, p process) error {
-	p.alone()
-	if err := p.validate(); err != nil {
-		return err
+	if err := p.check(); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	one := p.one
 	shown, hide, err := servePage(ctx, p.http, one.logger, one.name)

@@ -62,7 +62,14 @@ func (m Main) devPage(ctx context.Context, d dev, logger *slog.Logger) (pages, f
 
 // checkPage checks an address to serve a page at, if there is one.
 func checkPage(addr string) error {
-	if _, _, err := net.SplitHostPort(addr); addr != "" && err != nil {
+	if addr == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: --http is %q, want host:port", errUsage, addr)
 	}
 	return nil

@@ -2,11 +2,13 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"natsaccord/accord/quorum"
+	"natsaccord/bus"
 )
 
 // voters names the cluster to its members and on their databases. All must have the same fast quorum of the same
@@ -31,11 +33,40 @@ func (m member) voters() string {
 	return name.String()
 }
 
+// mostNodes is how many nodes the protocol's sets of them hold.
+const mostNodes = 63
+
+// checkNames refuses names that cannot be in a subject, and a node that is named twice.
+func (m member) checkNames() error {
+	errs := []error{bus.ValidateName("--cluster-name", m.cluster)}
+	if m.name != "" {
+		errs = append(errs, bus.ValidateName("--node", m.name))
+	}
+	for i, name := range m.nodes {
+		if name != m.name {
+			errs = append(errs, bus.ValidateName("--cluster", name))
+		}
+		if slices.Contains(m.nodes[:i], name) {
+			errs = append(errs, fmt.Errorf("%w: --cluster names %q twice", errUsage, name))
+		}
+	}
+	if err := (bus.Subjects{Prefix: m.prefix, Cluster: bus.DefaultPrefix}).Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("%w: --prefix: %w", errUsage, err))
+	}
+	if len(m.nodes) > 0 && errors.Join(append(errs, checkVoting(m.fast, m.electorate, m.nodes))...) == nil {
+		errs = append(errs, bus.ValidateName("--cluster-name and who decides in one round", m.voters()))
+	}
+	return errors.Join(errs...)
+}
+
 // checkVoting refuses an electorate and a fast quorum that are not ones of these nodes.
 func checkVoting(fast int, electorate, nodes []string) error {
 	n, electors := len(nodes), len(electorate)
-	if n == 0 {
+	switch {
+	case n == 0:
 		return nil
+	case n > mostNodes:
+		return fmt.Errorf("%w: --cluster names %d nodes, want at most %d", errUsage, n, mostNodes)
 	}
 	for i, name := range electorate {
 		if !slices.Contains(nodes, name) || slices.Contains(electorate[:i], name) {
