@@ -150,24 +150,47 @@ func (s Sources) file(path string) (layer, error) {
 		if keys[key] == "" {
 			key = quotable(key, keys)
 			errs = append(errs, fmt.Errorf("file %s: unknown key %q, the nearest there is is %q", path, key, nearest(strings.TrimSuffix(key, "…"), keys)))
+		} else if l.values.Get(key) == "" && s.isText(key) {
+			l.values.Delete(key) // as in the environment, it is as good as missing
 		}
 	}
 	return l, errors.Join(errs...)
+}
+
+// isText tells whether a key is of text, or of a list that may be given as text.
+func (s Sources) isText(key string) bool {
+	flag := s.Known.Lookup(key)
+	if flag == nil {
+		return true // the path of a secret's file
+	}
+	kind := flag.Value.Type()
+	return kind == "string" || kind == "stringSlice"
 }
 
 // document parses a file of one document: what stands in further ones would be ignored.
 type document struct{ *yaml.YAML }
 
 func (d document) Unmarshal(content []byte) (map[string]any, error) {
-	begun := false
+	begun, ended := false, false
 	for line := range bytes.Lines(content) {
-		line = bytes.TrimRight(line, " \r\n")
-		if begun && bytes.HasPrefix(line, []byte("---")) {
+		line = bytes.TrimRight(line, " \t\r\n")
+		switch {
+		case len(line) == 0 || line[0] == '#' || !begun && line[0] == '%': // says nothing, or which YAML it is
+		case ended || begun && isMarker(line, "---"):
 			return nil, errors.New("more than one document")
+		case isMarker(line, "..."):
+			ended = true
+		default:
+			begun = true
 		}
-		begun = begun || len(line) > 0 && line[0] != '#'
 	}
 	return d.YAML.Unmarshal(content)
+}
+
+// isMarker tells whether a line begins or ends a document.
+func isMarker(line []byte, marker string) bool {
+	rest, found := bytes.CutPrefix(line, []byte(marker))
+	return found && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t')
 }
 
 // withoutContent takes from an error what it quotes of the file, which may be a secret. The names of keys it quotes remain.

@@ -105,24 +105,29 @@ func (s Sources) withPreset(f *pflag.FlagSet, layers []layer) ([]layer, error) {
 // settle gives a flag its value, and tells where it is from.
 func settle(flag *pflag.Flag, layers []layer) (origin string, err error) {
 	if flag.Changed {
-		return "flag", nil
+		return "flag", refuseHidden("flag", flag)
 	}
 	for _, l := range layers {
 		value, origin, found, err := l.value(flag)
 		if found && err == nil {
 			err = set(flag, value)
 		}
-		if err == nil && found && isHidden(flag) {
-			err = errors.New("*** stands for a secret that was not printed")
-		}
 		if err != nil {
 			return origin, fmt.Errorf("%s: %s: %w", origin, flag.Name, err)
 		}
 		if found {
-			return origin, nil
+			return origin, refuseHidden(origin, flag)
 		}
 	}
 	return "default", nil
+}
+
+// refuseHidden refuses what Print makes of a secret.
+func refuseHidden(origin string, flag *pflag.Flag) error {
+	if isHidden(flag) {
+		return fmt.Errorf("%s: %s: *** stands for a secret that was not printed", origin, flag.Name)
+	}
+	return nil
 }
 
 // variable is the name of a key in the environment.

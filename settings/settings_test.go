@@ -135,6 +135,7 @@ func originOf(all []settings.Setting, name string) string {
 func TestTogether(t *testing.T) {
 	secret := written(t, "pw")
 	user, creds := written(t, "user: file\npassword: file\n"), written(t, "creds: file\npassword-file: "+secret+"\n")
+	empty := written(t, "user: ''\ncreds: ''\ntoken: ''\npassword: ''\n")
 	naming, password := written(t, "context: guest\npassword: file\n"), written(t, "password: file\n")
 	for _, c := range []struct {
 		what    string
@@ -159,6 +160,8 @@ func TestTogether(t *testing.T) {
 		{"a password by a flag", nil, []string{"--config", user, "--password", "flag"}, "file,,,flag"},
 		{"a file's password behind a context", nil, []string{"--config", password, "--context", "guest"}, "guest,,,preset"},
 		{"a password alone", nil, []string{"--config", password}, ",,,file"},
+		{"empty ones in a file", nil, []string{"--config", empty, "--context", "guest"}, "guest,,,preset"},
+		{"empty ones in a file that names a context", nil, []string{"--config", written(t, "user: ''\ncreds: ''\npassword: ''\ntoken-file: ''\ncontext: prod\n")}, ",preset.creds,,"},
 	} {
 		p := newProgram()
 		all, err := p.apply(t, c.environ, c.args...)
@@ -263,6 +266,10 @@ func TestRefused(t *testing.T) {
 		{"no YAML", "password: 'hunter2\n", "", "yaml: "},
 		{"a key twice", "node: hunter2\nnode: n2\n", "", `mapping key "node" already defined`},
 		{"two documents", "node: hunter2\n---\nstroe: 1\n", "", "more than one document"},
+		{"a document behind the end of one", "node: hunter2\n...\nstroe: 1\n", "", "more than one document"},
+		{"a marked one behind the end of one", "node: hunter2\n...\n---\nstroe: 1\n", "", "more than one document"},
+		{"a document behind an empty one", "---\n--- # hunter2\nnode: n1\n", "", "more than one document"},
+		{"an empty duration", "drain: ''\n", "", "drain: is another text, want a duration"},
 		{"a secret twice", "password: hunter2\npassword-file: x\n", "", "password: given twice, as password-file too"},
 		{"a secret's file as a number", "password-file: 1\n", "", "password-file is a number, want a path"},
 		{"a missing secret's file", "", "ACCORD_PASSWORD_FILE=/nowhere/at/all", "no such file"},
@@ -291,6 +298,8 @@ func TestAllowed(t *testing.T) {
 		{"an empty file", "", ""},
 		{"comments only", "# nothing yet\n", ""},
 		{"one document, marked", "---\nnode: n1\n", ""},
+		{"a document that says which YAML it is", "# first\n%YAML 1.1\n---\nnode: n1\n", ""},
+		{"a document that says where it ends", "node: n1\n...\n# nothing more\n\n", ""},
 		{"a variable of the tests", "", "ACCORD_TEST_POSTGRES=x"},
 		{"a variable of others", "", "STROE=x"},
 		{"three stars within a password", "password: a***b\n", ""},
@@ -298,6 +307,27 @@ func TestAllowed(t *testing.T) {
 		if _, err := newProgram().apply(t, []string{c.variable, "ACCORD_CONFIG=" + written(t, c.file)}); err != nil {
 			t.Errorf("%s: %v", c.what, err)
 		}
+	}
+}
+
+// TestEmptyInAFile holds that empty text in a file leaves a flag its default.
+func TestEmptyInAFile(t *testing.T) {
+	p := newProgram()
+	all, err := p.apply(t, []string{"ACCORD_CONFIG=" + written(t, "node: ''\ncluster: ''\npassword-file: ''\n")})
+	if err != nil || p.node != "nobody" || strings.Join(p.cluster, " ") != "default" || originOf(all, "node") != "default" {
+		t.Errorf("got %+v, %v, want the defaults", p, err)
+	}
+}
+
+// TestPrintedSecretAsAFlag holds that what stands for a secret is refused on the command line too.
+func TestPrintedSecretAsAFlag(t *testing.T) {
+	for _, args := range [][]string{{"--password", "***"}, {"--store", "postgres://u:***@host/db"}} {
+		if _, err := newProgram().apply(t, nil, args...); err == nil || !strings.Contains(err.Error(), "*** stands for a secret") {
+			t.Errorf("%q: got %v, want it refused", args, err)
+		}
+	}
+	if _, err := newProgram().apply(t, nil, "--node", "***"); err != nil {
+		t.Errorf("what is no secret: %v", err)
 	}
 }
 
