@@ -104,7 +104,11 @@ func TestDialRefuses(t *testing.T) {
 		{"one of several in the clear", "is not encrypted", bus.Config{Node: "n1", Servers: []string{s.URL(), "nats://10.1.2.3"}}},
 		{"a certificate without its key", "go together", bus.Config{Node: "n1", Servers: url, TLSCert: "cert.pem"}},
 		{"authorities that are none", "holds no certificate", bus.Config{Node: "n1", Servers: url, TLSCA: notPEM}},
-		{"no such credentials", "nkey seed", bus.Config{Node: "n1", Servers: url, NKey: filepath.Join(dir, "none")}},
+		{"no such credentials", "read credentials", bus.Config{Node: "n1", Servers: url, Creds: filepath.Join(dir, "none")}},
+		{"credentials that are none", "read credentials " + notPEM, bus.Config{Node: "n1", Servers: url, Creds: notPEM}},
+		{"an inbox with a wildcard", "InboxPrefix", bus.Config{Node: "n1", Servers: url, InboxPrefix: "a.>"}},
+		{"an inbox with an empty part", "InboxPrefix", bus.Config{Node: "n1", Servers: url, InboxPrefix: "a..b"}},
+		{"no such seed", "nkey seed", bus.Config{Node: "n1", Servers: url, NKey: filepath.Join(dir, "none")}},
 		{"a wrong password", "Authorization Violation", bus.Config{Node: "n1", Servers: url, User: "node", Password: "secret"}},
 		{"in the clear to another machine, as it is told to", "connect accord-n1", bus.Config{Node: "n1", Servers: []string{"nats://192.0.2.1"}, Insecure: true, ConnectTimeout: 50 * time.Millisecond}},
 		{"nobody there", "127.0.0.1:1", bus.Config{Node: "n1", Servers: []string{"nats://127.0.0.1:1"}, ConnectTimeout: time.Second}},
@@ -123,5 +127,15 @@ func TestDialRefuses(t *testing.T) {
 				t.Errorf("got %q, which tells a password", err)
 			}
 		})
+	}
+}
+
+// TestAllLinksAreToldAtOnce holds that one error of how NATS is reached does not hide another.
+func TestAllLinksAreToldAtOnce(t *testing.T) {
+	err := bus.Config{Node: "n1", Servers: []string{"nats://h.example.com", "http://a"}, TLSKey: "k", NKey: "/nowhere/at/all", InboxPrefix: ">"}.Validate()
+	for _, want := range []string{"h.example.com is not encrypted", `scheme "http"`, "go together", "nkey seed /nowhere/at/all", "InboxPrefix"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s too", err, want)
+		}
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"natsaccord/bus"
 )
 
 // TestNodeIsRefusedAsItsCheck holds that config check finds what a node would not start with, and that a node then ends before it has a page, a
@@ -75,15 +73,5 @@ func TestNodeIsRefusedAsItsCheck(t *testing.T) {
 	}
 	if code, out := run(t, "dev", "--scrub-rate", "-5"); code != exitUsage || !strings.Contains(out, "--scrub-rate is -5") {
 		t.Errorf("dev: got %d, %s", code, out)
-	}
-}
-
-// TestAllLinksAreToldAtOnce holds that one error of how NATS is reached does not hide another.
-func TestAllLinksAreToldAtOnce(t *testing.T) {
-	err := bus.Config{Node: "n1", Servers: []string{"nats://h.example.com", "http://a"}, TLSKey: "k", NKey: "/nowhere/at/all", InboxPrefix: ">"}.Validate()
-	for _, want := range []string{"h.example.com is not encrypted", `scheme "http"`, "go together", "nkey seed /nowhere/at/all", "InboxPrefix"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %s too", err, want)
-		}
 	}
 }
