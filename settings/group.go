@@ -15,7 +15,8 @@ func Together(f *pflag.FlagSet, names ...string) {
 	}
 }
 
-// Completes says that a flag goes with one of those that stand Together: it is taken from where they are, or from a weightier place.
+// Completes says that a flag goes with those that stand Together: it is not taken from a place with less weight than where they are from, if that
+// place gives any of them itself, since then it is for somebody else.
 func Completes(f *pflag.FlagSet, name, one string) {
 	mark(f, name, completed, f.Lookup(one).Annotations[group][0])
 }
@@ -33,21 +34,29 @@ func counting(f *pflag.FlagSet, flag *pflag.Flag, layers []layer) []layer {
 		return nil
 	}
 	if of := flag.Annotations[group]; len(of) > 0 {
-		return part(layers, decider(f, of[0], layers), false)
+		at := decider(f, of[0], layers)
+		return layers[min(max(at, 0), len(layers)):min(at+1, len(layers))]
 	}
 	if of := flag.Annotations[completed]; len(of) > 0 {
-		return part(layers, decider(f, of[0], layers), true)
+		at := decider(f, of[0], layers)
+		var counted []layer
+		for i, l := range layers {
+			if i <= at || !givesAny(f, of[0], l) {
+				counted = append(counted, l)
+			}
+		}
+		return counted
 	}
 	return layers
 }
 
-// part returns the layer at a place, with those before it or without.
-func part(layers []layer, at int, before bool) []layer {
-	from, to := max(at, 0), min(at+1, len(layers))
-	if before {
-		from = 0
-	}
-	return layers[min(from, to):to]
+// givesAny tells whether a layer gives any of the flags that stand together.
+func givesAny(f *pflag.FlagSet, name string, l layer) (any bool) {
+	f.VisitAll(func(flag *pflag.Flag) {
+		of := flag.Annotations[group]
+		any = any || len(of) > 0 && of[0] == name && l.gives(flag)
+	})
+	return any
 }
 
 // decider returns which layer gives flags that stand together: -1 if it is the command line, and behind the last if none does.

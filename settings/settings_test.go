@@ -131,7 +131,7 @@ func originOf(all []settings.Setting, name string) string {
 	return "nowhere"
 }
 
-// TestTogether holds that what stands together comes from one place, and a password from there or from a weightier one.
+// TestTogether holds that what stands together comes from one place, and no password from a lighter one that says who somebody is.
 func TestTogether(t *testing.T) {
 	secret := written(t, "pw")
 	user, creds := written(t, "user: file\npassword: file\n"), written(t, "creds: file\npassword-file: "+secret+"\n")
@@ -149,7 +149,7 @@ func TestTogether(t *testing.T) {
 		{"a file before the context it names", nil, []string{"--config", naming}, "guest,,,file"},
 		{"a variable before a context", []string{"ACCORD_USER=own"}, []string{"--context", "guest"}, "own,,,"},
 		{"a secret's file before a context", []string{"ACCORD_TOKEN_FILE=" + secret}, []string{"--context", "guest"}, ",,pw,"},
-		{"variables before a file", []string{"OTHER_PASSWORD=other", "ACCORD_USER=own"}, []string{"--config", creds}, "own,,,"},
+		{"variables before a file", []string{"OTHER_PASSWORD=other", "ACCORD_USER=own"}, []string{"--config", creds}, "own,,,other"},
 		{"one kind of variables before the other", []string{"OTHER_CREDS=other", "ACCORD_TOKEN=own"}, nil, ",,own,"},
 		{"the other kind of variables before a file", []string{"OTHER_CREDS=other"}, []string{"--config", user}, ",other,,"},
 		{"a flag before all", []string{"OTHER_CREDS=other", "ACCORD_USER=own", "ACCORD_PASSWORD=own"}, []string{"--config", user, "--context", "prod", "--token", "flag"}, ",,flag,"},
@@ -157,6 +157,10 @@ func TestTogether(t *testing.T) {
 		{"an empty flag", nil, []string{"--config", user, "--creds", ""}, ",,,"},
 		{"a password for a file's user", []string{"OTHER_PASSWORD=other"}, []string{"--config", user}, "file,,,other"},
 		{"a secret's file for a context's user", []string{"ACCORD_PASSWORD_FILE=" + secret}, []string{"--context", "guest"}, "guest,,,pw"},
+		{"a variable's password for a flag's user", []string{"OTHER_PASSWORD=other"}, []string{"--user", "flag"}, "flag,,,other"},
+		{"a file's password for a variable's user", []string{"ACCORD_USER=own"}, []string{"--config", password}, "own,,,file"},
+		{"another user's password", []string{"OTHER_PASSWORD=other", "ACCORD_USER=own"}, []string{"--config", user}, "own,,,other"},
+		{"somebody else's password", []string{"ACCORD_USER=own"}, []string{"--config", user}, "own,,,"},
 		{"a password by a flag", nil, []string{"--config", user, "--password", "flag"}, "file,,,flag"},
 		{"a file's password behind a context", nil, []string{"--config", password, "--context", "guest"}, "guest,,,preset"},
 		{"a password alone", nil, []string{"--config", password}, ",,,file"},
