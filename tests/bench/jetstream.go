@@ -89,26 +89,31 @@ func port(u url.URL) int {
 // noPeers is JetStream's error code for servers that do not know of enough others yet; the library has no name for it.
 const noPeers = 10005
 
-// create makes the stream. The servers need a moment to know each other and to elect who may.
+// create makes the stream. The servers need a moment to know each other and to elect who may, and do not answer before.
 func (j *jetStream) create(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	var last error // before time was up
 	for {
-		_, err := j.clients[0].CreateStream(ctx, jetstream.StreamConfig{
-			Name: "bench", Subjects: []string{"bench.>"}, Replicas: len(j.clients), Storage: jetstream.FileStorage,
-		})
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return fmt.Errorf("create the stream: %w", errors.Join(err, last))
+		err := j.tryCreate(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
 		}
-		last = err
 		if apiErr, ok := errors.AsType[*jetstream.APIError](err); ok && apiErr.Code != 503 && apiErr.Code != 500 && apiErr.ErrorCode != noPeers {
-			return fmt.Errorf("create the stream: %w", err)
+			return err
 		}
 	}
+}
+
+func (j *jetStream) tryCreate(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := j.clients[0].CreateStream(ctx, jetstream.StreamConfig{
+		Name: "bench", Subjects: []string{"bench.>"}, Replicas: len(j.clients), Storage: jetstream.FileStorage,
+	})
+	if err != nil {
+		return fmt.Errorf("create the stream: %w", err)
+	}
+	return nil
 }
 
 func (j *jetStream) append(ctx context.Context, worker int, stream string, version uint64, data []byte) error {
