@@ -79,6 +79,11 @@ func (p *process) validate() error {
 	if one.single && len(one.nodes) != 1 {
 		errs = append(errs, fmt.Errorf("%w: --single goes with one node", errUsage))
 	}
+	for flag, d := range map[string]time.Duration{"retention": one.retention, "drain": one.drainFor} {
+		if d < 0 {
+			errs = append(errs, fmt.Errorf("%w: --%s is %s, want no time before now", errUsage, flag, d))
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -34,6 +34,8 @@ func TestNodeIsRefusedAsItsCheck(t *testing.T) {
 		{[]string{"--prefix", "a b"}, "--prefix: "},
 		{[]string{"--prefix", "a..b"}, "--prefix: "},
 		{[]string{"--scrub-rate", "-5"}, "--scrub-rate is -5"},
+		{[]string{"--retention", "-1h"}, "--retention is -1h"},
+		{[]string{"--drain", "-1s"}, "--drain is -1s"},
 		{[]string{"--scrub-every", "-5s"}, "--scrub-every is -5s"},
 		{[]string{"--creds", nowhere}, "credentials " + nowhere},
 		{[]string{"--creds", noPEM}, "credentials " + noPEM},
