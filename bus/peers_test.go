@@ -43,13 +43,7 @@ func newWire(t *testing.T, maxPayload int) *wire {
 
 func (w *wire) connect() *nats.Conn {
 	w.Helper()
-	closed := make(chan struct{})
-	nc, err := nats.Connect("", nats.InProcessServer(w.server), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.Cleanup(func() { nc.Close(); <-closed })
-	return nc
+	return connect(w.T, w.server)
 }
 
 func nodes() []string { return []string{"n1", "n2", "n3"} }

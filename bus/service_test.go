@@ -51,16 +51,7 @@ func serve(t *testing.T, maxPayload int, cfg bus.ServiceConfig, b backend) serve
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Shutdown)
-	connect := func() *nats.Conn {
-		closed := make(chan struct{})
-		nc, err := nats.Connect("", nats.InProcessServer(server), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { nc.Close(); <-closed })
-		return nc
-	}
-	nc := connect()
+	nc := connect(t, server)
 	cfg.Subjects, cfg.Node = bus.Subjects{Cluster: "c"}, "n1"
 	if b.Memory == nil {
 		b.Memory = eventtest.NewMemory()
@@ -77,7 +68,7 @@ func serve(t *testing.T, maxPayload int, cfg bus.ServiceConfig, b backend) serve
 	if err := nc.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	return served{t, connect(), nc, service}
+	return served{t, connect(t, server), nc, service}
 }
 
 // ask sends a raw request and decodes its reply.
