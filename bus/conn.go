@@ -111,20 +111,28 @@ func (c *Conn) Close() {
 	<-c.closed[1]
 }
 
+// drainWait is how long a connection may take to be drained: a server that does not answer any more has nothing for it.
+const drainWait = 2 * time.Second
+
 // Drain closes both connections once what they hold is handled and sent: clients' first, because their
-// requests need peers. One that does not stand holds nothing that could be sent, and is closed.
-func (c *Conn) Drain() error {
-	errs := make([]error, 0, 2)
-	for i, nc := range []*nats.Conn{c.Clients, c.Peers} {
-		if err := nc.Drain(); err != nil {
-			nc.Close()
-			if !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrConnectionReconnecting) {
-				errs = append(errs, fmt.Errorf("bus: drain %s: %w", nc.Opts.Name, err))
-			}
+// requests need peers. One that does not stand holds nothing that could be sent, and is closed. It takes twice drainWait at most.
+func (c *Conn) Drain() error { return errors.Join(drain(c.Clients, c.closed[1]), drain(c.Peers, c.closed[0])) }
+
+func drain(nc *nats.Conn, closed <-chan struct{}) error {
+	err := nc.Drain()
+	if err == nil {
+		select {
+		case <-closed:
+			return nil
+		case <-time.After(drainWait):
 		}
-		<-c.closed[1-i]
 	}
-	return errors.Join(errs...)
+	nc.Close()
+	<-closed
+	if err == nil || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionReconnecting) {
+		return nil
+	}
+	return fmt.Errorf("bus: drain %s: %w", nc.Opts.Name, err)
 }
 
 // Failing returns which connection does not stand at the moment; nil if both do.

@@ -1,7 +1,12 @@
 package bus_test
 
 import (
+	"bufio"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,4 +87,58 @@ func connect(t *testing.T, server *embeddednats.Server) *nats.Conn {
 	}
 	t.Cleanup(func() { nc.Close(); <-closed })
 	return nc
+}
+
+// TestLeavingASilentServer: a node leaves soon though the server does not answer any more, and keeps its connections open.
+func TestLeavingASilentServer(t *testing.T) {
+	conn, err := bus.Dial(bus.Config{Node: "n1", Servers: []string{"nats://" + silenced(t)}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, nc := range []*nats.Conn{conn.Clients, conn.Peers} {
+		if _, err := nc.Subscribe("a.b", func(*nats.Msg) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := make(chan error, 1)
+	go func() { left <- conn.Drain() }()
+	select {
+	case err := <-left:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(8 * time.Second):
+		t.Error("it waits for an answer still")
+		conn.Close()
+		<-left
+	}
+}
+
+// silenced returns where a server listens that lets one connect, and says nothing after that.
+func silenced(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	t.Cleanup(func() { l.Close(); serving.Wait() })
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer c.Close()
+				fmt.Fprint(c, "INFO {\"server_id\":\"S\",\"version\":\"2.11.0\",\"headers\":true,\"proto\":1,\"max_payload\":1048576}\r\n")
+				lines := bufio.NewScanner(c)
+				for lines.Scan() && lines.Text() != "PING" {
+				}
+				fmt.Fprint(c, "PONG\r\n")
+				_, _ = io.Copy(io.Discard, c) // until the other end closes
+			})
+		}
+	})
+	return l.Addr().String()
 }
