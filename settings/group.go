@@ -51,12 +51,12 @@ func counting(f *pflag.FlagSet, flag *pflag.Flag, layers []layer) []layer {
 }
 
 // givesAny tells whether a layer gives any of the flags that stand together.
-func givesAny(f *pflag.FlagSet, name string, l layer) (any bool) {
+func givesAny(f *pflag.FlagSet, name string, l layer) (gives bool) {
 	f.VisitAll(func(flag *pflag.Flag) {
 		of := flag.Annotations[group]
-		any = any || len(of) > 0 && of[0] == name && l.gives(flag)
+		gives = gives || len(of) > 0 && of[0] == name && l.gives(flag)
 	})
-	return any
+	return gives
 }
 
 // decider returns which layer gives flags that stand together: -1 if it is the command line, and behind the last if none does.
