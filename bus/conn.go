@@ -116,7 +116,9 @@ const drainWait = 2 * time.Second
 
 // Drain closes both connections once what they hold is handled and sent: clients' first, because their
 // requests need peers. One that does not stand holds nothing that could be sent, and is closed. It takes twice drainWait at most.
-func (c *Conn) Drain() error { return errors.Join(drain(c.Clients, c.closed[1]), drain(c.Peers, c.closed[0])) }
+func (c *Conn) Drain() error {
+	return errors.Join(drain(c.Clients, c.closed[1]), drain(c.Peers, c.closed[0]))
+}
 
 func drain(nc *nats.Conn, closed <-chan struct{}) error {
 	err := nc.Drain()
